@@ -1,0 +1,340 @@
+"""Runs inside the profiled process: warms up outside the profiled range, then records every Triton launch in it.
+
+This file stands alone (standard library, torch, triton): ncukit starts it by path with whatever Python the kernels
+need. It writes two files: a progress log (one JSON object a line) and the record that ``collect.launches`` turns into
+``launches.json``. An error of the user's code is written into the record, so that the parent can say it clearly.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import contextlib
+import json
+import os
+import platform
+import runpy
+import sys
+import traceback
+import types
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FAILED = 87
+"""Exit code when the record holds an error; ncu passes it through."""
+LONGEST_IR = 2_000_000
+"""Longest compiler text kept a kernel, in characters."""
+
+
+class Recorder:
+    """Wraps Triton's launch and autotune paths for the life of the process."""
+
+    def __init__(self, progress: Path) -> None:
+        self.kernels: dict[str, dict[str, Any]] = {}
+        self.launches: list[dict[str, Any]] = []
+        self.unjoinable: dict[str, str] = {}
+        self.active = False
+        self.expected = 0
+        self._buffers: dict[tuple[int, int], int] = {}
+        self._progress = progress.open("a", encoding="utf-8", buffering=1)
+
+    def tell(self, **event: Any) -> None:
+        """Append one event to the progress log."""
+        self._progress.write(json.dumps(event) + "\n")
+
+    def install(self) -> None:
+        """Patch the two classes that every ``kernel[grid](...)`` goes through."""
+        from triton.runtime.autotuner import Autotuner
+        from triton.runtime.jit import JITFunction
+
+        launch, bench = JITFunction.run, Autotuner._bench
+
+        def run(fn: Any, *args: Any, grid: Any, warmup: bool = False, **kwargs: Any) -> Any:
+            compiled = launch(fn, *args, grid=grid, warmup=warmup, **kwargs)
+            if self.active and not warmup:
+                self.record(fn, args, kwargs, grid, compiled)
+            return compiled
+
+        def trial(tuner: Any, *args: Any, **kwargs: Any) -> Any:
+            # an autotune trial is not the kernel that runs in the end: leave the profiled range for its duration
+            with self.paused():
+                return bench(tuner, *args, **kwargs)
+
+        JITFunction.run = run
+        Autotuner._bench = trial
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Outside the profiled range, if it was inside."""
+        if not self.active:
+            yield
+            return
+        self.stop()
+        try:
+            yield
+        finally:
+            self.start()
+
+    def start(self) -> None:
+        """Enter the profiled range."""
+        import torch
+
+        torch.cuda.synchronize()
+        torch.cuda.cudart().cudaProfilerStart()
+        self.active = True
+
+    def stop(self) -> None:
+        """Leave the profiled range, once everything launched in it has run."""
+        import torch
+
+        torch.cuda.synchronize()
+        torch.cuda.cudart().cudaProfilerStop()
+        self.active = False
+
+    def record(self, fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any], grid: Any, compiled: Any) -> None:
+        """Keep what Triton knows about one launch."""
+        import torch
+
+        name = str(getattr(compiled, "name", None) or fn.__name__)
+        if torch.cuda.is_current_stream_capturing():
+            self.unjoinable[name] = "launched from a CUDA graph"
+            return
+        bound = {p.name: p.default for p in fn.params if p.has_default}
+        bound.update(zip(fn.arg_names, args, strict=False))
+        bound.update({k: v for k, v in kwargs.items() if k in fn.arg_names})
+        dims = grid(bound) if callable(grid) else grid
+        dims = [int(d) for d in (dims if isinstance(dims, (tuple, list)) else [dims])]
+        constexprs = {p.name for p in fn.params if p.is_constexpr}
+        plain = {k: _scalar(v) for k, v in bound.items() if k not in constexprs and _tensor(v) is None}
+        self.launches.append(
+            {
+                "kernel": self._kernel(fn, name, compiled, {k: _scalar(bound[k]) for k in constexprs if k in bound}),
+                "grid": [*dims, 1, 1, 1][:3],
+                "launch": _caller(),
+                "scalars": plain,
+                "tensors": [self._describe(k, t) for k, v in bound.items() if (t := _tensor(v)) is not None],
+            }
+        )
+        self.tell(stage="launch", done=len(self.launches), total=self.expected, kernel=name)
+
+    def _kernel(self, fn: Any, name: str, compiled: Any, constexprs: dict[str, Any]) -> str:
+        meta = compiled.metadata
+        key = f"{name}-{str(getattr(meta, 'hash', id(compiled)))[:16]}-{len(json.dumps(constexprs, sort_keys=True))}"
+        same = next(
+            (k for k, v in self.kernels.items() if v["id"] == id(compiled) and v["constexprs"] == constexprs),
+            None,
+        )
+        if same is not None:
+            return same
+        while key in self.kernels:
+            key += "x"
+        asm = getattr(compiled, "asm", {})
+        code = getattr(fn.fn, "__code__", None)
+        self.kernels[key] = {
+            "id": id(compiled),
+            "name": name,
+            "num_warps": getattr(meta, "num_warps", None),
+            "num_stages": getattr(meta, "num_stages", None),
+            "num_ctas": getattr(meta, "num_ctas", 1),
+            "registers": getattr(compiled, "n_regs", None),
+            "spills": getattr(compiled, "n_spills", None),
+            "shared_bytes": getattr(meta, "shared", 0),
+            "cooperative": bool(getattr(meta, "launch_cooperative_grid", False)),
+            "constexprs": constexprs,
+            "file": code.co_filename if code else None,
+            "line": code.co_firstlineno if code else None,
+            "ttir": str(asm.get("ttir", ""))[:LONGEST_IR],
+        }
+        return key
+
+    def _describe(self, name: str, tensor: Any) -> dict[str, Any]:
+        # broadcast dimensions (stride 0) hold no bytes of their own
+        elements = 1
+        for size, stride in zip(tensor.shape, tensor.stride(), strict=True):
+            elements *= int(size) if stride else min(int(size), 1)
+        place = (tensor.untyped_storage().data_ptr(), int(tensor.storage_offset()))
+        return {
+            "name": name,
+            "dtype": str(tensor.dtype).removeprefix("torch."),
+            "shape": [int(n) for n in tensor.shape],
+            "bytes": elements * tensor.element_size(),
+            "buffer": self._buffers.setdefault(place, len(self._buffers)),
+        }
+
+
+def _tensor(value: Any) -> Any:
+    """The torch tensor behind an argument (itself, or the base of a tensor descriptor), or None."""
+    for candidate in (value, getattr(value, "base", None)):
+        if hasattr(candidate, "untyped_storage") and hasattr(candidate, "stride"):
+            return candidate
+    return None
+
+
+def _scalar(value: Any) -> int | float | str | bool | None:
+    value = getattr(value, "value", value) if type(value).__name__ == "constexpr" else value
+    return value if isinstance(value, (int, float, str, bool, type(None))) else str(value)[:200]
+
+
+def _caller() -> dict[str, Any]:
+    """File and line of the launch: the innermost frame outside Triton and this file."""
+    frame: types.FrameType | None = sys._getframe(1)
+    while frame is not None:
+        name = frame.f_code.co_filename
+        if name != __file__ and f"{os.sep}triton{os.sep}" not in name:
+            return {"file": name, "line": frame.f_lineno}
+        frame = frame.f_back
+    return {"file": None, "line": None}
+
+
+def load_module(path: Path, sizes: dict[str, str]) -> types.ModuleType:
+    """Execute a kernel file as a module, its constants replaced by ``sizes`` before anything uses them."""
+    tree = ast.parse(path.read_bytes(), filename=str(path))
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and len(node.targets) == 1:
+            _resize(node.targets[0], node.value, sizes)
+        elif isinstance(node, ast.AnnAssign) and node.value is not None:
+            _resize(node.target, node.value, sizes)
+    # a name of its own: a kernel file called copy.py must not take the place of the standard library's
+    module = types.ModuleType(f"_profiled_{path.stem}")
+    module.__file__ = str(path)
+    sys.modules[module.__name__] = module
+    exec(compile(tree, str(path), "exec"), module.__dict__)  # noqa: S102 - running the user's file is the job
+    return module
+
+
+def _resize(target: ast.expr, value: ast.expr, sizes: dict[str, str]) -> None:
+    """Set the constants that ``target = value`` assigns: one name, or a tuple of names."""
+    pairs = [(target, value)]
+    if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
+        pairs = list(zip(target.elts, value.elts))  # noqa: B905 - runs in the user's Python, of any version
+    for name, constant in pairs:
+        if isinstance(name, ast.Name) and isinstance(constant, ast.Constant) and name.id in sizes:
+            constant.value = ast.literal_eval(sizes[name.id])
+
+
+def run_kernel_file(recorder: Recorder, path: Path, sizes: dict[str, str], repeat: int, stage: list[str]) -> None:
+    """Import, build, warm up once outside the range, then run ``repeat`` times inside it."""
+    import torch
+
+    stage[0] = "import"
+    recorder.tell(stage="import")
+    sys.path.insert(0, str(path.resolve().parent))
+    module = load_module(path, sizes)
+    stage[0] = "inputs"
+    torch.manual_seed(0)
+    with torch.device("cuda"):
+        # made on the GPU: filling gigabytes on the CPU takes longer than profiling them
+        inputs = module.get_inputs()
+        init = module.get_init_inputs()
+    inputs = [i.cuda() if isinstance(i, torch.Tensor) else i for i in inputs]
+    stage[0] = "build"
+    chosen = getattr(module, "ModelNew", None) or module.Model
+    model = chosen(*init)
+    if hasattr(model, "cuda"):
+        model = model.cuda()
+    stage[0] = "warm-up"
+    recorder.tell(stage="warm-up")
+    with torch.no_grad():
+        recorder.active = True  # count the launches of one call, to know how far the profiled ones are
+        with _no_range(recorder):
+            model(*inputs)
+            torch.cuda.synchronize()
+        recorder.active = False
+        recorder.expected = len(recorder.launches) * repeat
+        recorder.launches.clear()
+        recorder.kernels.clear()
+        recorder.unjoinable.clear()
+        stage[0] = "run"
+        recorder.start()
+        for _ in range(repeat):
+            model(*inputs)
+        recorder.stop()
+
+
+@contextlib.contextmanager
+def _no_range(recorder: Recorder) -> Iterator[None]:
+    """Let ``paused`` only toggle recording, not ncu's range, while warming up."""
+    start, stop = recorder.start, recorder.stop
+    recorder.start = lambda: setattr(recorder, "active", True)  # type: ignore[method-assign]
+    recorder.stop = lambda: setattr(recorder, "active", False)  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        recorder.start, recorder.stop = start, stop  # type: ignore[method-assign]
+
+
+def run_script(recorder: Recorder, path: Path, arguments: list[str], stage: list[str]) -> None:
+    """Run a script as ``python script args`` would; only autotune trials are kept out of the range."""
+    stage[0] = "script"
+    recorder.tell(stage="script")
+    sys.argv = [str(path), *arguments]
+    sys.path.insert(0, str(path.resolve().parent))
+    recorder.active = True
+    try:
+        runpy.run_path(str(path), run_name="__main__")
+    finally:
+        recorder.active = False
+
+
+def failure(stage: str, error: BaseException, target: Path) -> dict[str, Any]:
+    """What the parent needs to explain an error of the user's code."""
+    where = None
+    for frame in traceback.extract_tb(error.__traceback__):
+        if Path(frame.filename).name == target.name:
+            where = [frame.filename, frame.lineno]
+    text = traceback.format_exception_only(type(error), error)
+    return {"stage": stage, "type": type(error).__name__, "message": "".join(text)[-4000:], "where": where}
+
+
+def main() -> int:
+    """Parse the arguments that ``collect.command`` wrote, run, and leave the record behind."""
+    parser = argparse.ArgumentParser(prog="harness")
+    parser.add_argument("--record", type=Path, required=True)
+    parser.add_argument("--progress", type=Path, required=True)
+    parser.add_argument("--mode", choices=["kernel", "script"], required=True)
+    parser.add_argument("--repeat", type=int, default=1)
+    parser.add_argument("--size", action="append", default=[])
+    parser.add_argument("target", type=Path)
+    parser.add_argument("arguments", nargs=argparse.REMAINDER)
+    options = parser.parse_args()
+    sys.path[:] = [p for p in sys.path if Path(p or ".").resolve() != Path(__file__).resolve().parent]
+
+    stage = ["set-up"]
+    record: dict[str, Any] = {"versions": {"python": platform.python_version()}, "process": os.getpid()}
+    recorder = Recorder(options.progress)
+    code = 0
+    try:
+        import torch
+        import triton
+
+        record["versions"].update(torch=str(torch.__version__), triton=str(triton.__version__))
+        if options.mode == "kernel" and not torch.cuda.is_available():
+            raise RuntimeError("torch sees no CUDA device")
+        recorder.install()
+        if options.mode == "kernel":
+            sizes = dict(s.split("=", 1) for s in options.size)
+            run_kernel_file(recorder, options.target, sizes, options.repeat, stage)
+        else:
+            arguments = options.arguments[1:] if options.arguments[:1] == ["--"] else options.arguments
+            run_script(recorder, options.target, arguments, stage)
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+    except SystemExit as error:
+        # a script's own exit status is its word to ncu, and through ncu to the user
+        code = error.code if isinstance(error.code, int) else int(error.code is not None)
+    except BaseException as error:
+        record["error"] = failure(stage[0], error, options.target)
+        traceback.print_exc()
+        code = FAILED
+    for kernel in recorder.kernels.values():
+        del kernel["id"]
+    record.update(kernels=recorder.kernels, launches=recorder.launches, unjoinable=recorder.unjoinable)
+    options.record.write_text(json.dumps(record), encoding="utf-8")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,168 @@
+"""Which pointer arguments a compiled Triton kernel loads from and stores to, read off its TTIR text.
+
+TTIR is Triton's first intermediate form: SSA values, one operation a line, source locations at the end of each. Roots
+(the pointer arguments a value descends from) are followed through every operation except loads. Where a pointer
+cannot be followed (built from an integer, passed to a function that was not inlined) the answer is "unknown", not "no".
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+_ARGUMENT = re.compile(r"%(\w+): (!tt\.(?:ptr|tensordesc)<[^%]*|[^%]*)")
+_VALUE = re.compile(r"%[\w$.-]+(?:#\d+)?")
+_DEFINES = re.compile(r"^\s*(%[\w$.-]+)(?::(\d+))? = ")
+_LOCATION = re.compile(r"loc\((#loc\d*)\)\s*$")
+_LOADS = ("tt.load", "tt.descriptor_load", "tt.experimental_descriptor_load", "tt.descriptor_gather")
+_STORES = ("tt.store", "tt.descriptor_store", "tt.experimental_descriptor_store", "tt.descriptor_scatter")
+_BOTH = ("tt.atomic_rmw", "tt.atomic_cas", "tt.descriptor_reduce")
+
+
+@dataclass
+class Access:
+    """Source lines where one argument is loaded and stored."""
+
+    loads: set[int] = field(default_factory=set)
+    stores: set[int] = field(default_factory=set)
+
+
+@dataclass
+class Facts:
+    """What one kernel's TTIR tells."""
+
+    arguments: dict[str, Access | None]
+    """Pointer parameter → its accesses; None when it could not be followed."""
+    has_dot: bool
+    line: int | None
+    """Line of the kernel's ``def``."""
+
+
+def read_ttir(text: str) -> Facts:
+    """Follow every pointer argument of the one public function in ``text``."""
+    lines = text.splitlines()
+    locations = _locations(lines)
+    start = next((i for i, line in enumerate(lines) if "tt.func public" in line), None)
+    if start is None:
+        return Facts(arguments={}, has_dot=False, line=None)
+    end = next((i for i in range(start + 1, len(lines)) if lines[i].startswith("  }")), len(lines))
+    body = lines[start + 1 : end]
+    names = [m.group(1) for m in _ARGUMENT.finditer(lines[start]) if m.group(2).startswith("!tt.")]
+    roots: dict[str, frozenset[str]] = {f"%{name}": frozenset((name,)) for name in names}
+    for _ in range(3):  # loop-carried pointers settle after two rounds; the third finds nothing new
+        _propagate(body, roots)
+    found: dict[str, Access] = {name: Access() for name in names}
+    unknown: set[str] = set()
+    lost = _collect(body, roots, locations, found, unknown)
+    arguments = {name: None if lost or name in unknown else found[name] for name in names}
+    closing = _LOCATION.search(lines[end]) if end < len(lines) else None
+    define = locations.get(closing.group(1)) if closing else None
+    return Facts(arguments=arguments, has_dot=any("tt.dot" in line for line in body), line=define)
+
+
+def _operation(line: str) -> str:
+    rest = line.split(" = ", 1)[1] if _DEFINES.match(line) else line.strip()
+    return rest.split(" ", 1)[0].split("(", 1)[0].strip('"')
+
+
+def _operands(line: str) -> list[str]:
+    rest = line.split(" = ", 1)[1] if _DEFINES.match(line) else line
+    return _VALUE.findall(rest)
+
+
+def _propagate(body: list[str], roots: dict[str, frozenset[str]]) -> None:
+    none: frozenset[str] = frozenset()
+    regions: list[tuple[str, int, list[str]]] = []  # results and loop-carried names of each open region
+
+    def merge(name: str, more: frozenset[str]) -> None:
+        if more:
+            roots[name] = roots.get(name, none) | more
+
+    for line in body:
+        operation = _operation(line)
+        defined = _DEFINES.match(line)
+        if operation in ("scf.yield", "scf.condition") and regions:
+            operands = _operands(line)[1:] if operation == "scf.condition" else _operands(line)
+            result, count, carried = regions[-1]
+            for position, operand in enumerate(operands):
+                more = roots.get(operand, none)
+                if result:
+                    merge(result if count <= 1 else f"{result}#{position}", more)
+                if position < len(carried):
+                    merge(carried[position], more)
+        elif "iter_args(" in line or operation == "scf.while":
+            pairs = re.findall(r"(%[\w$.-]+) = (%[\w$.-]+(?:#\d+)?)", line.split("(", 1)[1] if "(" in line else "")
+            result = defined.group(1) if defined else ""
+            for position, (name, initial) in enumerate(pairs):
+                merge(name, roots.get(initial, none))
+                if result:
+                    merge(result if len(pairs) == 1 else f"{result}#{position}", roots.get(initial, none))
+        elif defined and operation not in _LOADS + _BOTH:
+            merge(defined.group(1), frozenset().union(*(roots.get(o, none) for o in _operands(line))))
+        text = line.split(" loc(")[0].rstrip()
+        if text.endswith("{"):
+            carried = [
+                name for name, _ in re.findall(r"(%[\w$.-]+) = (%[\w$.-]+(?:#\d+)?)", line.split("iter_args(")[-1])
+            ]
+            result = defined.group(1) if defined else (regions[-1][0] if "else" in line and regions else "")
+            count = int(defined.group(2) or 1) if defined else 1
+            if "} else {" in line or "} do {" in line:
+                previous = regions.pop() if regions else ("", 1, [])
+                regions.append(previous)
+            else:
+                regions.append((result, count, carried if "iter_args(" in line or operation == "scf.while" else []))
+        elif text.strip().startswith("}") and regions:
+            regions.pop()
+
+
+def _collect(
+    body: list[str],
+    roots: dict[str, frozenset[str]],
+    locations: dict[str, int],
+    found: dict[str, Access],
+    unknown: set[str],
+) -> bool:
+    """Fill ``found`` and ``unknown``; True when some access could not be traced to any argument."""
+    lost = False
+    for line in body:
+        operation = _operation(line)
+        operands = _operands(line)
+        if operation == "tt.call":
+            unknown.update(*(roots.get(o, frozenset()) for o in operands))
+        if operation not in _LOADS + _STORES + _BOTH or not operands:
+            continue
+        origin = roots.get(operands[0], frozenset())
+        lost = lost or not origin
+        location = _LOCATION.search(line)
+        number = locations.get(location.group(1), 0) if location else 0
+        for name in origin:
+            if operation not in _STORES:
+                found[name].loads.add(number)
+            if operation not in _LOADS:
+                found[name].stores.add(number)
+    return lost
+
+
+def _locations(lines: list[str]) -> dict[str, int]:
+    """Location alias → source line; a named location is its inner one, an inlined call counts at the call."""
+    raw = {}
+    for line in lines:
+        match = re.match(r"^(#loc\d*) = loc\((.*)\)\s*$", line)
+        if match:
+            raw[match.group(1)] = match.group(2)
+    resolved: dict[str, int] = {}
+
+    def resolve(text: str, depth: int = 0) -> int:
+        direct = re.match(r'^".*":(\d+):\d+(?: to .*)?$', text)
+        if direct:
+            return int(direct.group(1))
+        call = re.match(r"^callsite\((.*) at (.*)\)$", text)
+        inner = call.group(2) if call else text
+        aliases = re.findall(r"#loc\d*", inner)
+        if depth > 50 or not aliases:
+            return 0
+        return resolve(raw.get(aliases[0], ""), depth + 1)
+
+    for alias, text in raw.items():
+        resolved[alias] = resolve(text)
+    return resolved

@@ -1,0 +1,1 @@
+"""What a kernel file tells without a GPU and without being run."""

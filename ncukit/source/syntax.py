@@ -1,0 +1,165 @@
+"""A kernel file's syntax tree: Triton functions, where they load and store, and where the launch's knobs are set.
+
+Nothing is imported or executed; a file that does not parse gives None.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+LARGEST = 4_000_000
+"""Bytes of source that are read at most."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """One ``tl.load`` or ``tl.store``."""
+
+    line: int
+    pointer: str | None
+    """The parameter its address starts from, or None when it is computed another way."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JitFunction:
+    """One ``@triton.jit`` function."""
+
+    name: str
+    line: int
+    loads: tuple[Access, ...]
+    stores: tuple[Access, ...]
+    has_dot: bool
+    loop_lines: tuple[int, ...]
+    autotuned: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaunchSite:
+    """One ``kernel[grid](..., NAME=value)``."""
+
+    kernel: str
+    line: int
+    knobs: Mapping[str, int] = field(default_factory=dict)
+    """Keyword → the line where its value is written: the constant's own assignment when the keyword names one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceFile:
+    """What the text tells."""
+
+    path: str
+    functions: Mapping[str, JitFunction]
+    launches: tuple[LaunchSite, ...]
+
+    def knob(self, kernel: str, name: str) -> str | None:
+        """``path:line`` where a launch of ``kernel`` sets ``name``, or None."""
+        for site in self.launches:
+            if site.kernel == kernel and name in site.knobs:
+                return f"{self.path}:{site.knobs[name]}"
+        return None
+
+    def launch(self, kernel: str) -> str | None:
+        """``path:line`` of the first launch of ``kernel``, or None."""
+        return next((f"{self.path}:{site.line}" for site in self.launches if site.kernel == kernel), None)
+
+
+def read_source(path: str) -> SourceFile | None:
+    """Read a kernel file; None when there is none or it is not Python."""
+    file = Path(path)
+    try:
+        if file.suffix != ".py" or file.stat().st_size > LARGEST:
+            return None
+        tree = ast.parse(file.read_bytes(), filename=path)
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    functions = {
+        node.name: _function(node)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef) and any(_is_jit(d) for d in node.decorator_list)
+    }
+    return SourceFile(path=path, functions=functions, launches=tuple(_launches(tree, set(functions))))
+
+
+def _is_jit(decorator: ast.expr) -> bool:
+    target = decorator.func if isinstance(decorator, ast.Call) else decorator
+    return isinstance(target, ast.Attribute | ast.Name) and ast.unparse(target).split(".")[-1] == "jit"
+
+
+def _called(node: ast.AST) -> str:
+    return ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+
+
+def _function(node: ast.FunctionDef) -> JitFunction:
+    parameters = {a.arg for a in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)}
+    origins = {name: name for name in parameters}
+    loads: list[Access] = []
+    stores: list[Access] = []
+    has_dot = False
+    for part in ast.walk(node):
+        if isinstance(part, ast.Assign) and len(part.targets) == 1 and isinstance(part.targets[0], ast.Name):
+            origin = _origin(part.value, origins)
+            if origin and part.targets[0].id not in origins:
+                origins[part.targets[0].id] = origin
+    for part in ast.walk(node):
+        called = _called(part).split(".")[-1]
+        if isinstance(part, ast.Call) and called in (
+            "load",
+            "store",
+            "atomic_add",
+            "atomic_max",
+            "atomic_xchg",
+        ):
+            access = Access(line=part.lineno, pointer=_origin(part.args[0], origins) if part.args else None)
+            (loads if called == "load" else stores).append(access)
+        has_dot = has_dot or called in ("dot", "dot_scaled")
+    return JitFunction(
+        name=node.name,
+        line=node.lineno,
+        loads=tuple(sorted(loads, key=lambda a: a.line)),
+        stores=tuple(sorted(stores, key=lambda a: a.line)),
+        has_dot=has_dot,
+        loop_lines=tuple(sorted(n.lineno for n in ast.walk(node) if isinstance(n, ast.For | ast.While))),
+        autotuned=any("autotune" in ast.unparse(d) for d in node.decorator_list),
+    )
+
+
+def _origin(address: ast.expr, origins: Mapping[str, str]) -> str | None:
+    """The parameter at the left end of a chain of additions: ``x_ptr`` in ``x_ptr + row * n + offsets``."""
+    while isinstance(address, ast.BinOp) and isinstance(address.op, ast.Add):
+        address = address.left
+    return origins.get(address.id) if isinstance(address, ast.Name) else None
+
+
+def _launches(tree: ast.Module, kernels: set[str]) -> Iterator[LaunchSite]:
+    module = _constants(tree)
+    for scope in ast.walk(tree):
+        if not isinstance(scope, ast.FunctionDef):
+            continue
+        local = {**module, **_constants(scope)}
+        for call in ast.walk(scope):
+            if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Subscript)):
+                continue
+            name = call.func.value
+            if isinstance(name, ast.Name) and name.id in kernels:
+                knobs = {}
+                for keyword in call.keywords:
+                    if keyword.arg:
+                        value = keyword.value
+                        named = local.get(value.id) if isinstance(value, ast.Name) else None
+                        knobs[keyword.arg] = named or value.lineno
+                yield LaunchSite(kernel=name.id, line=call.lineno, knobs=knobs)
+
+
+def _constants(scope: ast.Module | ast.FunctionDef) -> dict[str, int]:
+    """Name → line of its assignment, for names assigned directly in ``scope``."""
+    return {
+        node.targets[0].id: node.lineno
+        for node in scope.body
+        if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name)
+    }
