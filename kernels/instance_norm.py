@@ -1,0 +1,346 @@
+"""InstanceNorm in one read and one write, out of registers.
+
+At 112x64x512x512 fp32 the input is 1,879,048,192 values = 7.52 GB, and so is the output: 15.03 GB
+have to move. The plain way moves 22.55 GB, because a slice (one channel of one sample, 1 MiB) is
+read once for its mean and variance and again to be normalised. No cache closes that gap: enough
+programs to saturate the memory keep over a gigabyte of slices open at a time.
+
+Registers do. An SM has 256 KiB of them, 160 KiB of which hold data here (5 programs of 32 KiB), so
+that 132 SMs keep 20 slices on the chip. The slice is cut into parts of 64 values a thread (32 parts
+of 128 threads): few warps a program and many programs an SM, so that some load while others wait;
+each program loads one part, tells the others its mean and spread (8 bytes), waits for theirs and
+normalises what it still holds: every byte is read once, every result written once.
+
+Programs that wait for one another must all be running, which an ordinary launch does not promise.
+So the launch is cooperative (the driver refuses what cannot be resident), the grid is what fits by
+construction (registers are capped so that `CTAS_PER_SM` programs fit an SM), and each program works
+through its parts in ascending order: the lowest unfinished slice can then always finish.
+
+Which way is taken follows from the shape, the strides and the device; `explain(x)` tells:
+  one tile     a slice, or several small ones, fits one program              1 read, 1 write
+  cooperative  a slice fits the programs that can run at the same time       1 read, 1 write
+  streaming    none of these (or no cooperation, as in Triton's interpreter) 2 reads, 1 write
+All three see the input as (N, C, P) with strides, so channels_last needs no copy: a tile is then
+some positions by as many channels as fill a 128-byte line. Such a tile is cut across slices, so
+cooperation would need 32 times the registers; large channels_last images stream.
+The forward pass only, no gradients.
+"""
+
+from typing import NamedTuple
+
+import torch
+import torch.nn as nn
+import triton
+import triton.language as tl
+
+batch_size, features, dim1, dim2 = 112, 64, 512, 512
+
+VALUES = 64  # fp32 values a thread keeps: 128 spills at 96 registers, 32 halves what is held
+WARPS = 4  # warps of a cooperative program: a part is VALUES * 32 * WARPS values
+CTAS_PER_SM = 5  # cooperative programs on one SM: 96 registers a thread; 6 would spill
+
+
+@triton.jit
+def load_shifted(
+    x_ptr, n, c0, p0, C, P, sn, sc, sp,
+    BLOCK: tl.constexpr, COLS: tl.constexpr, EVEN: tl.constexpr,
+):  # fmt: skip
+    """A [positions, channels] tile in fp32, minus the first value of each slice (0 where masked).
+
+    The shift keeps fp32 exact enough for data far from zero: at a mean of 1000 a sum over the bare
+    values would be off by 1e-4. Offsets take 64 bits, since strides may be anything.
+    EVEN promises that nothing is masked: the row numbers of a mask would cost a register a value.
+    """
+    rows = tl.arange(0, BLOCK)[:, None]
+    cols = tl.arange(0, COLS)[None, :]
+    slices = x_ptr + n.to(tl.int64) * sn + c0.to(tl.int64) * sc + cols.to(tl.int64) * sc
+    live = tl.full((BLOCK, COLS), True, tl.int1)
+    if not EVEN:
+        live = (rows < tl.minimum(P - p0, BLOCK).to(tl.int32)) & (cols < C - c0)
+    x = tl.load(slices + (p0 * sp + rows.to(tl.int64) * sp), mask=live, other=0.0).to(tl.float32)
+    shift = tl.load(slices, mask=cols < C - c0, other=0.0).to(tl.float32)
+    return tl.where(live, x - shift, 0.0), live
+
+
+@triton.jit
+def store_tile(y_ptr, y, live, n, c0, p0, sn, sc, sp, BLOCK: tl.constexpr, COLS: tl.constexpr):
+    rows = tl.arange(0, BLOCK)[:, None].to(tl.int64)
+    cols = tl.arange(0, COLS)[None, :].to(tl.int64)
+    slices = y_ptr + n.to(tl.int64) * sn + c0.to(tl.int64) * sc + cols * sc
+    tl.store(slices + (p0 * sp + rows * sp), y, mask=live)
+
+
+@triton.jit
+def tile_moments(d, live, count):
+    """Mean and sum of squared deviations per channel. The second sweep over the registers is free;
+    mean(d * d) - mean(d)**2 would cancel."""
+    mean = tl.sum(d, axis=0) / count
+    away = tl.where(live, d - mean[None, :], 0.0)
+    return mean, tl.sum(away * away, axis=0)
+
+
+@triton.jit
+def merge(partial_ptr, parts, span, P, eps, PARTS: tl.constexpr, COLS: tl.constexpr):
+    """Mean and 1/std of whole slices out of the moments of their parts (Chan's formula)."""
+    part = tl.arange(0, PARTS)[:, None]
+    at = partial_ptr + part * (2 * COLS) + tl.arange(0, COLS)[None, :]
+    count = tl.minimum(tl.maximum(P - part * span, 0), span).to(tl.float32)
+    # .cg reads at L2, where all SMs agree: an L1 line might predate another SM's store.
+    means = tl.load(at, mask=part < parts, other=0.0, cache_modifier=".cg")
+    m2s = tl.load(at + COLS, mask=part < parts, other=0.0, cache_modifier=".cg")
+    mean = tl.sum(means * count, axis=0) / P
+    away = means - mean[None, :]
+    m2 = tl.sum(m2s + count * away * away, axis=0)
+    rstd = 1.0 / tl.sqrt_rn(m2 / P + eps)
+    if COLS == 1:  # scalars have no layout: a vector would drag the tile through shared memory
+        return tl.sum(mean), tl.sum(rstd)
+    else:  # noqa: RET505 - the compiler takes one branch; without `else` it would take both
+        return mean[None, :], rstd[None, :]
+
+
+@triton.jit
+def one_tile_kernel(
+    x_ptr, y_ptr, eps, groups, C, P, xn, xc, xp, yn, yc, yp,
+    BLOCK: tl.constexpr, COLS: tl.constexpr, EVEN: tl.constexpr,
+):  # fmt: skip
+    """One program holds COLS whole slices."""
+    n = tl.program_id(0) // groups
+    c0 = tl.program_id(0) % groups * COLS
+    p0 = tl.zeros((), tl.int64)
+    d, live = load_shifted(x_ptr, n, c0, p0, C, P, xn, xc, xp, BLOCK, COLS, EVEN)
+    mean, m2 = tile_moments(d, live, P)
+    y = (d - mean[None, :]) / tl.sqrt_rn(m2 / P + eps)[None, :]
+    store_tile(y_ptr, y, live, n, c0, p0, yn, yc, yp, BLOCK, COLS)
+
+
+@triton.jit
+def cooperative_kernel(
+    x_ptr, y_ptr, partial_ptr, arrived_ptr, eps, items, parts, C, P, xn, xc, xp, yn, yc, yp,
+    BLOCK: tl.constexpr, EVEN: tl.constexpr, PARTS: tl.constexpr,
+):  # fmt: skip
+    """`parts` programs share a slice: item i is part i % parts of slice i // parts.
+
+    Every slice has its own counter and its own room for partial results, so no slice waits for
+    another one's leftovers; the counters must be zero at launch.
+    """
+    item = tl.program_id(0)
+    while item < items:
+        tile = item // parts
+        part = item % parts
+        n = tile // C
+        c = tile % C
+        p0 = part.to(tl.int64) * BLOCK
+        d, live = load_shifted(x_ptr, n, c, p0, C, P, xn, xc, xp, BLOCK, 1, EVEN)
+        mean, m2 = tile_moments(d, live, tl.minimum(P - p0, BLOCK))
+
+        slot = partial_ptr + tile.to(tl.int64) * parts * 2
+        mine = slot + part * 2 + tl.arange(0, 1)
+        tl.store(mine, mean)
+        tl.store(mine + 1, m2)
+        # All threads' stores, then one release by one thread; mirrored on the waiting side.
+        tl.debug_barrier()
+        arrived = tl.atomic_add(arrived_ptr + tile, 1, sem="acq_rel", scope="gpu") + 1
+        while arrived < parts:
+            arrived = tl.atomic_add(arrived_ptr + tile, 0, sem="acquire", scope="gpu")
+        tl.debug_barrier()
+
+        mean, rstd = merge(slot, parts, BLOCK, P, eps, PARTS, 1)
+        store_tile(y_ptr, (d - mean) * rstd, live, n, c, p0, yn, yc, yp, BLOCK, 1)
+        item += tl.num_programs(0)
+
+
+@triton.jit
+def span_moments_kernel(
+    x_ptr, partial_ptr, span, parts, groups, C, P, xn, xc, xp,
+    BLOCK: tl.constexpr, COLS: tl.constexpr, EVEN: tl.constexpr,
+):  # fmt: skip
+    """First of two reads: the moments of one span of a slice, tile after tile."""
+    tile = tl.program_id(0) // parts
+    part = tl.program_id(0) % parts
+    start = part.to(tl.int64) * span
+    mean = tl.zeros((COLS,), tl.float32)
+    m2 = tl.zeros((COLS,), tl.float32)
+    for p0 in range(start, tl.minimum(start + span, P), BLOCK):
+        d, live = load_shifted(x_ptr, tile // groups, tile % groups * COLS, p0, C, P, xn, xc, xp, BLOCK, COLS, EVEN)
+        count = tl.minimum(P - p0, BLOCK).to(tl.float32)
+        before = (p0 - start).to(tl.float32)
+        tile_mean, tile_m2 = tile_moments(d, live, count)
+        away = tile_mean - mean
+        share = count / (before + count)
+        mean += away * share
+        m2 += tile_m2 + away * away * before * share
+    mine = partial_ptr + (tile.to(tl.int64) * parts + part) * (2 * COLS) + tl.arange(0, COLS)
+    tl.store(mine, mean)
+    tl.store(mine + COLS, m2)
+
+
+@triton.jit
+def span_normalize_kernel(
+    x_ptr, y_ptr, partial_ptr, eps, span, parts, groups, C, P, xn, xc, xp, yn, yc, yp,
+    BLOCK: tl.constexpr, COLS: tl.constexpr, EVEN: tl.constexpr, PARTS: tl.constexpr,
+):  # fmt: skip
+    """Second read: normalise one span with the moments of the whole slice."""
+    tile = tl.program_id(0) // parts
+    start = (tl.program_id(0) % parts).to(tl.int64) * span
+    n = tile // groups
+    c0 = tile % groups * COLS
+    slot = partial_ptr + tile.to(tl.int64) * parts * (2 * COLS)
+    mean, rstd = merge(slot, parts, span, P, eps, PARTS, COLS)
+    for p0 in range(start, tl.minimum(start + span, P), BLOCK):
+        d, live = load_shifted(x_ptr, n, c0, p0, C, P, xn, xc, xp, BLOCK, COLS, EVEN)
+        store_tile(y_ptr, (d - mean) * rstd, live, n, c0, p0, yn, yc, yp, BLOCK, COLS)
+
+
+class Plan(NamedTuple):
+    way: str  # "one tile", "cooperative" or "streaming"
+    block: int  # positions in a tile
+    cols: int  # channels in a tile
+    even: bool  # tiles cover the slices exactly: no masks
+    span: int  # positions a program is in charge of
+    parts: int  # programs that share a slice
+    tiles: int  # slices, counted in groups of `cols`
+    warps: int
+    grid: int
+    maxnreg: int | None = None
+
+    def __str__(self) -> str:
+        reads = 2 if self.way == "streaming" else 1
+        return (
+            f"{self.way}: reads x {reads}x; {self.parts} program(s) of {self.warps} warps a slice, "
+            f"tile {self.block} positions x {self.cols} channel(s), grid {self.grid}"
+        )
+
+
+def plan(x: torch.Tensor, values: int = VALUES, warps: int = WARPS, ctas: int = CTAS_PER_SM) -> Plan:
+    """The way for an input seen as (N, C, P). Only the device's own figures decide."""
+    n, c, p = x.shape
+    p2, c2 = triton.next_power_of_2(p), triton.next_power_of_2(c)
+    # Positions side by side: one slice a tile, more if slices are short. Channels side by side (as in
+    # channels_last): as many as fill a 128-byte line.
+    cols = min(c2, max(1, 4096 // p2) if x.stride(2) == 1 else 128 // x.element_size())
+    tiles = n * triton.cdiv(c, cols)
+
+    size, even = p2 * cols, p == p2 and c % cols == 0
+    if size <= 32 * 16 * (64 if even else 32):  # what 16 warps hold without spilling
+        warps = min(16, max(1, size // 512))
+        return Plan("one tile", p2, cols, even, p, 1, tiles, warps, tiles)
+
+    if cols == 1 and x.is_cuda and isinstance(cooperative_kernel, triton.JITFunction):
+        device = torch.cuda.get_device_properties(x.device)
+        threads, resident = 32 * warps * ctas, device.multi_processor_count * ctas
+        block = values * 32 * warps
+        if p % block:  # masks take the registers of half the values
+            block //= 2
+        parts = triton.cdiv(p, block)
+        if parts <= resident and threads <= device.max_threads_per_multi_processor:
+            maxnreg = min(255, device.regs_per_multiprocessor // threads // 8 * 8)
+            grid = min(resident, tiles * parts)
+            even = p % block == 0
+            return Plan("cooperative", block, 1, even, block, parts, tiles, warps, grid, maxnreg)
+
+    block = 4096 // cols
+    span = block * triton.cdiv(p, block * max(1, min(1024, 2048 // cols)))
+    parts = triton.cdiv(p, span)
+    even = p % block == 0 and c % cols == 0
+    return Plan("streaming", block, cols, even, span, parts, tiles, 8, tiles * parts)
+
+
+def views(x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor] | None:
+    """Both tensors as (N, C, P) without a copy, or None where strides do not allow it."""
+    n, c, p = x.shape[0], x.shape[1], x.shape[2:].numel()
+    try:
+        x, y = x.view(n, c, p), y.view(n, c, p)
+    except RuntimeError:
+        return None
+    if all(t.stride(0) == c * t.stride(1) for t in (x, y)):  # all slices evenly spaced: one batch
+        x, y = (t.as_strided((1, n * c, p), (0, t.stride(1), t.stride(2))) for t in (x, y))
+    if any(min(t.stride(1), t.stride(2)) != 1 for t in (x, y)):
+        return None  # nothing to load side by side
+    return x, y
+
+
+def instance_norm(x: torch.Tensor, eps: float = 1e-5, **tunables: int) -> torch.Tensor:
+    """(N, C, ...) to the same shape, dtype and memory format. `tunables` go to `plan`."""
+    y = torch.empty_like(x)
+    if x.numel() == 0:
+        return y
+    seen = views(x, y)
+    if seen is None:  # strides of no use: work on a contiguous copy
+        return y.copy_(instance_norm(x.clone(memory_format=torch.contiguous_format), eps))
+    xv, yv = seen
+    c, p = xv.shape[1:]
+    way, block, cols, even, span, parts, tiles, warps, grid, maxnreg = plan(xv, **tunables)
+    common = {"BLOCK": block, "EVEN": even, "num_warps": warps}
+    at, to = (c, p, *xv.stride()), yv.stride()
+    groups, parts2 = triton.cdiv(c, cols), triton.next_power_of_2(parts)
+    partial = x.new_empty(tiles * parts * cols * 2 if parts > 1 else 0, dtype=torch.float32)
+    with torch.cuda.device_of(x):
+        if way == "one tile":
+            one_tile_kernel[(grid,)](xv, yv, eps, groups, *at, *to, COLS=cols, **common)
+        elif way == "cooperative":
+            arrived = torch.zeros(tiles, dtype=torch.int32, device=x.device)
+            cooperative_kernel[(grid,)](
+                xv, yv, partial, arrived, eps, tiles * parts, parts, *at, *to, PARTS=parts2,
+                maxnreg=maxnreg, launch_cooperative_grid=True, **common,
+            )  # fmt: skip
+        else:
+            sizes = (span, parts, groups)
+            span_moments_kernel[(grid,)](xv, partial, *sizes, *at, COLS=cols, **common)
+            span_normalize_kernel[(grid,)](xv, yv, partial, eps, *sizes, *at, *to, COLS=cols, PARTS=parts2, **common)
+    return y
+
+
+def explain(x: torch.Tensor, **tunables: int) -> str:
+    """The way `instance_norm` takes for this input, in one line."""
+    seen = views(x, torch.empty_like(x))
+    if x.numel() == 0 or seen is None:
+        return "empty: nothing to do" if x.numel() == 0 else "a contiguous copy first"
+    return str(plan(seen[0], **tunables))
+
+
+class Model(nn.Module):
+    """The reference: PyTorch's own."""
+
+    def __init__(self, num_features: int) -> None:
+        super().__init__()
+        self.norm = nn.InstanceNorm2d(num_features)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.norm(x)
+
+
+class ModelNew(nn.Module):
+    def __init__(self, num_features: int) -> None:
+        super().__init__()
+        self.num_features = num_features
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return instance_norm(x)
+
+
+def get_inputs() -> list[torch.Tensor]:
+    return [torch.rand(batch_size, features, dim1, dim2)]
+
+
+def get_init_inputs() -> list[int]:
+    return [features]
+
+
+def main() -> None:
+    """Check against float64 and time it: `python kernels/instance_norm.py`."""
+    if not torch.cuda.is_available():
+        print("instance_norm: no CUDA device here, nothing to run")
+        return
+    fits = torch.cuda.mem_get_info()[0] // (features * dim1 * dim2 * 4 * 4)
+    x = torch.rand(max(1, min(batch_size, fits)), features, dim1, dim2, device="cuda")
+    y, some = instance_norm(x), x[:1].double()
+    var, mean = torch.var_mean(some, (2, 3), correction=0, keepdim=True)
+    error = (y[:1] - (some - mean) / torch.sqrt(var + 1e-5)).abs().max().item()
+    ms = triton.testing.do_bench(lambda: instance_norm(x), return_mode="median")
+    rate = 2 * x.nbytes / ms / 1e6
+    print(f"{tuple(x.shape)}: error {error:.1e}, {ms:.3f} ms, {rate:.0f} GB/s of compulsory bytes")
+    print(explain(x))
+
+
+if __name__ == "__main__":
+    main()
