@@ -1,0 +1,140 @@
+"""A report's launches gathered into kernels: equal name, grid, block and constexprs are one, with medians."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+
+    from ncukit.diagnose.limits import Limits
+    from ncukit.model import Dim3, Report, TritonLaunch
+    from ncukit.source.syntax import JitFunction, SourceFile
+
+IDENTITY = ("kernel", "grid", "block", "device", "stream", "process")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kernel:
+    """Everything the rules may know about one kernel."""
+
+    name: str
+    launches: int
+    first: int
+    """Row of its first launch."""
+    grid: Dim3 | None
+    block: Dim3 | None
+    metrics: Mapping[str, float]
+    """Median over the launches, by short name; a metric that is not here was not measured."""
+    missing: Mapping[str, str]
+    triton: TritonLaunch | None
+    source: SourceFile | None
+    limits: Limits
+
+    def get(self, name: str) -> float | None:
+        """A metric, or None when it was not measured."""
+        return self.metrics.get(name)
+
+    @property
+    def duration_us(self) -> float | None:
+        """Median GPU time in microseconds."""
+        return self.get("duration_us")
+
+    @property
+    def function(self) -> JitFunction | None:
+        """The function's entry in the source file, when the file is at hand."""
+        return self.source.functions.get(self.name) if self.source else None
+
+    @property
+    def has_dot(self) -> bool | None:
+        """Whether the kernel holds a matrix product; None when nothing tells."""
+        if self.triton is not None:
+            return self.triton.has_dot
+        return self.function.has_dot if self.function else None
+
+    @property
+    def where(self) -> str | None:
+        """``path:line`` of the kernel's definition."""
+        if self.triton is not None and self.triton.file and self.triton.line:
+            return f"{self.triton.file}:{self.triton.line}"
+        return f"{self.source.path}:{self.function.line}" if self.source and self.function else None
+
+    @property
+    def launched_at(self) -> str | None:
+        """``path:line`` of the launch."""
+        if self.triton is not None and self.triton.file and self.triton.launch_line:
+            return f"{self.triton.file}:{self.triton.launch_line}"
+        return self.source.launch(self.name) if self.source else None
+
+    def knob(self, *names: str) -> tuple[str, str | None, str | None] | None:
+        """The first of ``names`` that this launch sets: (name, value, location)."""
+        for name in names:
+            location = self.source.knob(self.name, name) if self.source else None
+            if self.triton is not None and name in self.triton.constexprs:
+                return name, str(self.triton.constexprs[name]), location or self.launched_at
+            if location:
+                return name, None, location
+        return None
+
+    def block_knob(self) -> tuple[str, str | None, str | None] | None:
+        """The knob that sets the tile: the first constexpr whose name speaks of a block."""
+        if self.triton is not None:
+            blocks = [n for n in self.triton.constexprs if re.match(r"(?i)(BLOCK|TILE|XBLOCK|RBLOCK)", n)]
+            if blocks:
+                return self.knob(*blocks)
+        return self.knob("BLOCK_SIZE", "BLOCK", "BLOCK_M", "BLOCK_N", "XBLOCK")
+
+
+def gather(report: Report, limits: Limits, source: SourceFile | None) -> list[Kernel]:
+    """Kernels in the order of their first launch. Cost grows with the number of launches, not their square."""
+    frame = report.frame
+    keys = [frame["kernel"].astype(str), frame["grid"].astype(str), frame["block"].astype(str)]
+    if report.launches:
+        import pandas as pd
+
+        constexprs = [str(sorted(x.constexprs.items())) if x else "" for x in report.launches]
+        keys.append(pd.Series(constexprs, index=frame.index))
+    columns = [c for c in frame.columns if c not in IDENTITY]
+    grouped = frame[columns].groupby(keys, sort=False)
+    medians = grouped.median()
+    sizes = grouped.size()
+    firsts = grouped.indices
+    kernels = []
+    for key, row in zip(medians.index, medians.itertuples(index=False, name=None), strict=True):
+        name, grid, block = key[0], key[1], key[2]
+        first = int(min(firsts[key])) if key in firsts else 0
+        values = {c: float(v) for c, v in zip(columns, row, strict=True) if not math.isnan(v)}
+        kernels.append(
+            Kernel(
+                name=str(name),
+                launches=int(sizes[key]),
+                first=first,
+                grid=dim3(grid),
+                block=dim3(block),
+                metrics=values,
+                missing=report.missing,
+                triton=report.launches[first] if report.launches else None,
+                source=source,
+                limits=limits,
+            )
+        )
+    return sorted(kernels, key=lambda k: k.first)
+
+
+def dim3(text: str) -> Dim3 | None:
+    """``(7168, 1, 1)`` as three numbers, or None."""
+    numbers = [int(n) for n in re.findall(r"\d+", str(text))]
+    return (numbers[0], numbers[1], numbers[2]) if len(numbers) == 3 else None
+
+
+def medians_of(frame: pd.DataFrame, column: str) -> float | None:
+    """Median of a column, or None when it is absent or empty."""
+    if column not in frame:
+        return None
+    value = float(frame[column].median())
+    return None if math.isnan(value) else value

@@ -1,0 +1,134 @@
+"""Registers spill to local memory.
+
+What it means
+    A thread needs more values than it has registers, so the compiler parks some of them in local memory: DRAM by
+    address, L1 and L2 by speed. Stack arrays indexed at run time live there too.
+
+Why it costs
+    Every parked value is a store and a load that the algorithm does not need. They fill the same L1, L2 and load/store
+    queues as the real data.
+
+How it is computed
+    Share = local sectors / (local + global sectors) in L1. It fires from 2 %. L1's, L2's and the load/store pipe's
+    floors fall by that share, DRAM's only by what exceeds the compulsory bytes; the gain is what the ladder gives.
+    Where latency holds the kernel, the time spent waiting for memory falls by the same share.
+
+What to try
+    More warps for the same tile (each thread holds less), a smaller tile, or fewer values alive at once.
+
+When to ignore it
+    A few spilled words outside the hot loop: the share is then far below 2 %.
+
+Sources
+    l1tex__t_sectors_pipe_lsu_mem_local_op_ld and _st: NVIDIA Nsight Compute documentation. 65,536 registers an SM, at
+    most 255 a thread: CUDA C++ Programming Guide, compute capabilities.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ncukit.diagnose.ladder import compulsory_bytes, gain
+from ncukit.model import Evidence, Finding, Gain, Severity, Suggestion
+
+if TYPE_CHECKING:
+    from ncukit.diagnose.rules import Case
+
+CODE = "MEM105"
+CAUSE = "local-memory"
+NEEDS = ("local_load_sectors", "local_store_sectors")
+
+FIRES_FROM = 0.02
+
+
+def judge(case: Case) -> Finding | str:
+    """Fire when local memory has a share in the traffic."""
+    kernel = case.kernel
+    local = kernel.metrics["local_load_sectors"] + kernel.metrics["local_store_sectors"]
+    rest = (kernel.get("global_load_sectors") or 0.0) + (kernel.get("global_store_sectors") or 0.0)
+    if local <= 0:
+        return "no local memory was touched"
+    share = local / (local + rest)
+    if share < FIRES_FROM:
+        return f"local memory is {share:.1%} of the sectors"
+    spilled = kernel.triton.spills if kernel.triton is not None else None
+    title = f"local memory is {share:.0%} of the sectors in L1"
+    if spilled:
+        title = f"spills {spilled} words a thread: {title}"
+    return Finding(
+        code=CODE,
+        cause=CAUSE,
+        severity=Severity.TUNE,
+        confidence="high" if spilled else "medium",
+        title=title,
+        evidence=(
+            Evidence(
+                metric="local_load_sectors",
+                value=kernel.metrics["local_load_sectors"],
+                unit="sector",
+                compared_with="0",
+            ),
+            Evidence(
+                metric="local_store_sectors",
+                value=kernel.metrics["local_store_sectors"],
+                unit="sector",
+                compared_with="0",
+            ),
+            *_registers(case),
+        ),
+        gain=_gain(case, share),
+        suggestions=(_suggestion(case),),
+        kernels=(kernel.name,),
+    )
+
+
+def _gain(case: Case, share: float) -> Gain | None:
+    kernel, ladder = case.kernel, case.ladder
+    new = {limit: ladder.floors[limit] * (1 - share) for limit in ("l1", "l2", "pipe-lsu") if limit in ladder.floors}
+    reads, writes = compulsory_bytes(kernel)
+    floor = kernel.limits.dram_us(reads, writes) if reads + writes > 0 else None
+    if floor is not None and "dram" in ladder.floors:
+        new["dram"] = min(floor, ladder.floors["dram"])
+    by_floors = ladder.without(new)
+    stalled = kernel.get("stall_long_scoreboard_pct")
+    if ladder.bound != "latency" or stalled is None or ladder.measured_us is None:
+        return by_floors
+    saved = share * stalled / 100
+    floor_us = max({**ladder.floors, **new}.values())
+    waiting = gain(ladder.measured_us, max(floor_us, ladder.measured_us * (1 - saved)), 1.0)
+    return max((g for g in (by_floors, waiting) if g is not None), key=lambda g: g.best)
+
+
+def _registers(case: Case) -> tuple[Evidence, ...]:
+    registers = case.kernel.get("registers")
+    block = case.kernel.get("block_size")
+    if registers is None:
+        return ()
+    cap = min(255, int(65536 // block)) if block else 255
+    return (Evidence(metric="registers", value=registers, unit="register/thread", compared_with=f"at most {cap}"),)
+
+
+def _suggestion(case: Case) -> Suggestion:
+    kernel = case.kernel
+    warps = kernel.triton.num_warps if kernel.triton is not None else None
+    if warps is not None and warps < 16:
+        location = (kernel.source.knob(kernel.name, "num_warps") if kernel.source else None) or kernel.launched_at
+        return Suggestion(
+            action="give the tile more warps, so that each thread holds fewer values",
+            knob="num_warps",
+            from_value=str(warps),
+            to_value=str(warps * 2),
+            location=location,
+            why=f"{warps * 2 * 32} threads share the tile; each needs about half the registers",
+            watch="spills should reach 0; above 512 threads a thread has at most 64 registers",
+        )
+    block = kernel.block_knob()
+    return Suggestion(
+        action="make the tile smaller",
+        knob=block[0] if block else None,
+        from_value=block[1] if block else None,
+        to_value=str(int(block[1]) // 2) if block and block[1] and block[1].isdigit() else None,
+        location=(block[2] if block else None) or kernel.where,
+        why="a thread then holds fewer values at once",
+        watch="spills should reach 0",
+    )

@@ -1,0 +1,83 @@
+"""The grid does not fill the GPU.
+
+What it means
+    There are fewer blocks than the SMs can hold at once, so some SMs idle, or run with too few warps to hide latency,
+    for the whole launch.
+
+Why it costs
+    An idle SM contributes neither issue slots nor requests to memory.
+
+How it is computed
+    It fires when the grid is smaller than the number of SMs, or fills less than half of one wave while no limit of the
+    device is reached. With n blocks on m SMs the work could spread over m: the gain is m / n at best, capped by the
+    next floor of the ladder; between one and two blocks an SM, the fraction of a wave takes the place of n / m.
+
+What to try
+    Split the work finer: smaller blocks, or split the reduction dimension and combine (split-K).
+
+When to ignore it
+    When the problem itself is tiny: then the launch is the cost (PAR304).
+
+Sources
+    Waves: NVIDIA Nsight Compute documentation, launch statistics.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ncukit.diagnose.ladder import gain
+from ncukit.diagnose.limits import EMPTY_LAUNCH_US
+from ncukit.model import Evidence, Finding, Severity, Suggestion
+
+if TYPE_CHECKING:
+    from ncukit.diagnose.rules import Case
+
+CODE = "PAR301"
+CAUSE = "small-grid"
+NEEDS = ("grid_size",)
+
+HALF_WAVE = 0.5
+
+
+def judge(case: Case) -> Finding | str:
+    """Compare the grid with what the GPU can run at once."""
+    kernel, ladder = case.kernel, case.ladder
+    grid, sms = kernel.metrics["grid_size"], kernel.limits.sm_count
+    if sms is None:
+        return "the number of SMs is unknown"
+    waves = kernel.get("waves")
+    filled = grid / sms if grid < sms else waves
+    if filled is None or (grid >= sms and filled >= HALF_WAVE):
+        return f"{grid:,.0f} blocks fill {sms} SMs"
+    if ladder.measured_us is None or ladder.relative or not ladder.floors:
+        return f"{grid:,.0f} blocks on {sms} SMs, but without a time it cannot be said what that costs"
+    if ladder.measured_us < 3 * EMPTY_LAUNCH_US:
+        return "the launch itself is most of the time: see launch-overhead"
+    if ladder.bound not in ("latency", "unknown"):
+        return f"the grid is small, but the kernel reaches the {ladder.bound} limit all the same"
+    floor = max(*ladder.floors.values(), ladder.measured_us * min(filled, 1.0))
+    best = gain(ladder.measured_us, floor, 0.85)
+    if best.best < 1.02:
+        return "the grid is small, but the next limit leaves nothing to win"
+    block = kernel.block_knob()
+    return Finding(
+        code=CODE,
+        cause=CAUSE,
+        severity=Severity.TUNE,
+        confidence="high" if grid < sms else "medium",
+        title=f"{grid:,.0f} blocks on {sms} SMs: {min(filled, 1.0):.0%} of the GPU has work",
+        evidence=(Evidence(metric="grid_size", value=grid, unit="block", compared_with=f"{sms} SMs"),),
+        gain=best,
+        suggestions=(
+            Suggestion(
+                action="split the work into more programs: a smaller tile, or several programs a row that combine",
+                knob=block[0] if block else None,
+                from_value=block[1] if block else None,
+                location=(block[2] if block else None) or kernel.launched_at or kernel.where,
+                why=f"at least {sms} blocks, better several times that, keep every SM busy",
+                watch="the cost of combining partial results",
+            ),
+        ),
+        kernels=(kernel.name,),
+    )

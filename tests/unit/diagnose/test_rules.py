@@ -1,0 +1,165 @@
+"""Every rule on real captures: one that fires it and those that must not. H200, ncu 2025.3.1, Triton 3.6."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from ncukit.diagnose import diagnose, rules
+from ncukit.model import Diagnosis, Finding, Severity
+from ncukit.read import read
+
+ROOT = Path(__file__).parents[3]
+CASES = ROOT / "tests" / "golden" / "cases"
+PROFILES = ROOT / "profiles" / "h200"
+
+# cause → (capture that fires it, kernel it fires on)
+FIRES = {
+    "uncoalesced-access": (CASES / "uncoalesced", "column_copy_kernel"),
+    "memory-latency": (CASES / "latency", "row_sum_kernel"),
+    "local-memory": (CASES / "spills", "wide_tile_kernel"),
+    "low-occupancy": (CASES / "low_occupancy", "whiten_kernel"),
+    "small-grid": (CASES / "small_grid", "long_row_sum_kernel"),
+    "tail-effect": (CASES / "tail", "iterate_kernel"),
+    "launch-overhead": (CASES / "launches", "add_one_kernel"),
+    "excess-traffic": (PROFILES / "naive_rms_norm", "rms_norm_kernel"),
+    "dram-roof": (CASES / "copy", "copy_kernel"),
+    "fusion": (PROFILES / "naive_instance_norm", "compute_moments_kernel"),
+}
+HEALTHY = [CASES / "copy", PROFILES / "rms_norm"]
+
+
+@cache
+def diagnosed(path: Path) -> Diagnosis:
+    return diagnose(read(path))
+
+
+def found(path: Path) -> list[Finding]:
+    diagnosis = diagnosed(path)
+    return [f for k in diagnosis.kernels for f in k.findings] + list(diagnosis.pipeline)
+
+
+def test_every_rule_has_a_capture_that_fires_it():
+    assert {cause for _, cause, _ in rules.codes()} == set(FIRES)
+
+
+@pytest.mark.parametrize(("cause", "capture"), FIRES.items(), ids=FIRES)
+def test_the_capture_fires_its_cause_first(cause, capture):
+    path, kernel = capture
+    findings = [f for f in found(path) if kernel in f.kernels]
+    named = [f for f in findings if f.cause == cause]
+    assert named, f"{cause} is silent: {[f.cause for f in findings]}"
+    tune = [f for f in findings if f.severity == Severity.TUNE]
+    if cause != "dram-roof":
+        best = max(tune, key=lambda f: f.gain.best if f.gain else 0.0)
+        assert best.cause == cause
+    assert all(f.evidence for f in named)
+    assert all(f.suggestions for f in named if f.severity == Severity.TUNE)
+
+
+@pytest.mark.parametrize("path", HEALTHY, ids=lambda p: p.name)
+def test_a_healthy_kernel_gets_one_statement_and_no_advice(path):
+    assert [f.cause for f in found(path)] == ["dram-roof"]
+
+
+@pytest.mark.parametrize(
+    ("cause", "path"),
+    [(cause, other) for cause in FIRES for other, _ in FIRES.values() if cause != "dram-roof"],
+    ids=lambda v: v.name if isinstance(v, Path) else v,
+)
+def test_a_cause_is_not_found_where_it_was_not_planted(cause, path):
+    assert any(f.cause == cause for f in found(path)) == (FIRES[cause][0] == path)
+
+
+@pytest.mark.parametrize("cause", FIRES)
+def test_gains_are_ordered_and_beat_no_physical_limit(cause):
+    for path in {p for p, _ in FIRES.values()}:
+        diagnosis = diagnosed(path)
+        for kernel in diagnosis.kernels:
+            for finding in kernel.findings:
+                if finding.cause == cause and finding.gain:
+                    assert 1.0 <= finding.gain.low <= finding.gain.best <= finding.gain.high
+                    # what stays in L2 when the launch ends is not among DRAM's bytes: the lower of the two is the limit
+                    floor = min((r.time_us for r in kernel.ladder if r.limit.startswith("dram")), default=0.0)
+                    if floor and finding.severity == Severity.TUNE:
+                        assert kernel.duration_us / finding.gain.high >= 0.99 * floor
+
+
+def test_the_naive_instance_norm_is_told_what_an_expert_would():
+    diagnosis = diagnosed(PROFILES / "naive_instance_norm")
+    (fusion,) = diagnosis.pipeline
+    assert (fusion.cause, fusion.confidence) == ("fusion", "high")
+    assert fusion.kernels == ("compute_moments_kernel", "normalize_kernel")
+    assert fusion.gain is not None
+    assert 1.3 < fusion.gain.low < 1.45 < fusion.gain.best < fusion.gain.high < 1.65  # measured by the bench: 1.4x
+    assert "16 neighbouring programs" in fusion.suggestions[0].action
+    assert "kernels/naive/instance_norm.py:" in (fusion.suggestions[0].location or "")
+    for kernel in diagnosis.kernels:
+        (roof,) = kernel.findings
+        assert (roof.cause, roof.severity, kernel.bound) == ("dram-roof", Severity.LIMIT, "dram")
+        assert any("num_stages" in words and "none" in words for words in roof.unhelpful)
+    unhelpful = " ".join(diagnosis.kernels[1].findings[0].unhelpful)
+    assert "stores, not reuse" in unhelpful
+
+
+def test_the_seeds_five_numbers_lead_to_the_same_conclusion_with_less_confidence(tmp_path):
+    import json
+
+    path = tmp_path / "seed.json"
+    metrics = {
+        "compute_moments_kernel": (16.02, 7168, 96.25, 97.07, 0.01),
+        "normalize_kernel": (1.22, 7168, 94.69, 87.63, 50.0),
+    }
+    names = (
+        "sm__throughput.avg.pct_of_peak_sustained_elapsed",
+        "launch__grid_size",
+        "sm__warps_active.avg.pct_of_peak_sustained_active",
+        "dram__throughput.avg.pct_of_peak_sustained_elapsed",
+        "lts__t_sector_hit_rate.pct",
+    )
+    path.write_text(json.dumps({k: dict(zip(names, v, strict=True)) for k, v in metrics.items()}))
+    diagnosis = diagnose(read(path, gpu="RTX 4090"), gpu="RTX 4090")
+    (fusion,) = diagnosis.pipeline
+    assert (fusion.cause, fusion.confidence) == ("fusion", "low")
+    assert fusion.gain is not None
+    assert 1.4 < fusion.gain.best < 1.55
+    assert fusion.next_command.startswith("ncukit profile")
+    assert [k.bound for k in diagnosis.kernels] == ["dram", "dram"]
+    roof = diagnosis.kernels[1].findings[0]
+    assert roof.confidence == "low"
+    assert any("stores hitting, not reuse" in words for words in roof.unhelpful)
+
+
+def test_without_the_recorded_arguments_equal_bytes_still_point_at_fusion():
+    from dataclasses import replace
+
+    report = replace(read(PROFILES / "naive_instance_norm"), launches=())
+    report = replace(report, frame=report.frame.drop(columns=["compulsory_bytes", "useful_dram_pct", "traffic_ratio"]))
+    (fusion,) = diagnose(report).pipeline
+    assert (fusion.cause, fusion.confidence) == ("fusion", "medium")
+    assert fusion.gain is not None
+    assert 1.35 < fusion.gain.best < 1.55
+
+
+@pytest.mark.parametrize("code", [code for code, _, _ in rules.codes()])
+def test_every_page_has_its_sections(code):
+    page = rules.page(code)
+    positions = [page.find(f"\n{section}\n") for section in rules.SECTIONS]
+    assert -1 not in positions
+    assert positions == sorted(positions)
+
+
+def test_codes_and_causes_are_unique():
+    rows = rules.codes()
+    assert len({r[0] for r in rows}) == len({r[1] for r in rows}) == len(rows)
+
+
+def test_a_rule_without_its_metrics_says_which_it_lacks():
+    from dataclasses import replace
+
+    report = read(CASES / "copy")
+    report = replace(report, frame=report.frame.drop(columns=["local_load_sectors"]))
+    silences = {s.cause: s.reason for s in diagnose(report).kernels[0].silences}
+    assert "needs local_load_sectors" in silences["local-memory"]
