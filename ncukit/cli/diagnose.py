@@ -1,0 +1,64 @@
+"""``ncukit diagnose``: which limit holds each kernel, what a change is worth, and what to change."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from ncukit.cli.output import chosen_format, emit, format_option, next_step, wants_color, width
+from ncukit.errors import Exit
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@click.command()
+@click.argument("report")
+@click.option("--gpu", metavar="NAME", help="GPU the report is from, when it does not say (such as 'RTX 4090').")
+@click.option("--source", metavar="FILE", help="Kernel file, for file:line [default: the one that was profiled].")
+@click.option("--explain", is_flag=True, help="Also say why each other rule is silent.")
+@click.option(
+    "--fail-on",
+    type=click.FloatRange(min=1.0),
+    metavar="GAIN",
+    help="Exit 1 when a finding is worth this factor or more.",
+)
+@format_option("console", "json")
+def command(
+    report: str,
+    gpu: str | None,
+    source: str | None,
+    explain: bool,
+    fail_on: float | None,
+    format_: str | None,
+    output: Path | None,
+) -> int:
+    """Say which limit holds each kernel, and what to change.
+
+    For each kernel of REPORT: the ladder of limits, what removing a cause is worth, and where in the code. REPORT is
+    anything that holds ncu's readings: a run directory, a .csv of either page (with ncu's chatter in it), a
+    .ncu-rep, a metrics .json, or - for standard input.
+    """
+    from ncukit.diagnose import diagnose
+    from ncukit.read import read
+
+    diagnosis = diagnose(read(report, gpu=gpu), gpu=gpu, source=source)
+    if chosen_format(format_, output) == "json":
+        from ncukit.render.json import render
+
+        emit(render(diagnosis), output)
+    else:
+        from ncukit.render.console import diagnosis_page
+
+        emit(diagnosis_page(diagnosis, color=wants_color(output), width=width(), explain=explain), output)
+    findings = [f for k in diagnosis.kernels for f in k.findings] + list(diagnosis.pipeline)
+    tune = [f for f in findings if f.severity == "tune"]
+    best = max(tune, key=lambda f: f.gain.best if f.gain else 0.0, default=None)
+    if best is not None:
+        next_step(best.next_command.split("   ")[0] or f"ncukit explain {best.code}")
+    else:
+        next_step(f"ncukit gate {report} --min dram_pct=70")
+    if fail_on is not None and any(f.gain and f.gain.best >= fail_on for f in tune):
+        return int(Exit.FAILED)
+    return int(Exit.OK)

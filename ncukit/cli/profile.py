@@ -1,0 +1,187 @@
+"""``ncukit profile``: measure a kernel file, a script or a command with Nsight Compute."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import click
+
+from ncukit.cli.output import emit, next_step, say, wants_color, width
+from ncukit.cli.settings import config_option
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from ncukit.collect.machine import GpuSeen
+    from ncukit.collect.plan import Plan
+    from ncukit.collect.target import Target
+    from ncukit.model import Report
+
+
+class TargetCommand(click.Command):
+    """Keeps what stands after ``--`` apart from the options before it."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Split at the first ``--``."""
+        head, rest = (args[: args.index("--")], args[args.index("--") + 1 :]) if "--" in args else (args, [])
+        ctx.meta["rest"] = tuple(rest)
+        return super().parse_args(ctx, head)
+
+
+@click.command(cls=TargetCommand, options_metavar="[OPTIONS]", epilog="A command to profile goes after --.")
+@click.argument("target", required=False)
+@click.option("-k", "--kernel", metavar="NAME|regex:EXPR", help="Only these kernels; passed to ncu -k as it is.")
+@click.option("--launches", type=click.IntRange(min=1), help="Stop after this many measured launches.")
+@click.option("--size", "sizes", multiple=True, metavar="NAME=VALUE", help="Set a constant of the kernel file.")
+@click.option("--preset", type=click.Choice(["quick", "default", "full"]), help="What to collect [default: default].")
+@click.option("--metrics", metavar="A,B,…", help="Collect these instead: short names or ncu names.")
+@click.option("--repeat", type=click.IntRange(1, 1000), default=1, show_default=True, help="Measure this often.")
+@click.option("--timeout", type=click.FloatRange(min=1), metavar="SECONDS", help="Give up after [default: 600].")
+@click.option("--clock-control", type=click.Choice(["base", "none", "reset"]), help="ncu's [default: base].")
+@click.option("--cache-control", type=click.Choice(["all", "none"]), help="ncu's [default: all].")
+@click.option("--python", metavar="PATH", help="Interpreter with torch and triton [default: this one].")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Run directory [default: profiles/GPU/TARGET].")
+@click.option(
+    "--recorded", is_flag=False, flag_value="any", metavar="[GPU]", help="Show the bundled recording instead."
+)
+@click.option("--dry-run", is_flag=True, help="Print the exact ncu command and stop.")
+@click.option("--format", "format_", type=click.Choice(["console", "json"]), default="console", show_default=True)
+@config_option
+@click.option("--as-recording", is_flag=True, hidden=True)
+@click.pass_context
+def command(ctx: click.Context, /, target: str | None, **options: Any) -> int:
+    """Measure TARGET with Nsight Compute.
+
+    The result is kept as a run directory, whole or not at all. TARGET is a kernel file (Model or ModelNew,
+    get_inputs, get_init_inputs), a Python script, or, after --, any command:
+
+    \b
+      ncukit profile kernels/instance_norm.py
+      ncukit profile bench.py -- --n 4096
+      ncukit profile -- ./a.out
+
+    A kernel file is compiled, autotuned and warmed up outside the profiled range; only the final launches are measured.
+    """
+    from ncukit.collect import target as targets
+
+    resolved = targets.resolve(target, ctx.meta["rest"], options["sizes"])
+    if options["recorded"]:
+        return _show_recording(resolved, options)
+    plan, gpu, notes = _plan(resolved, options)
+    for note in notes:
+        say(f"note: {note}")
+    if options["dry_run"]:
+        from ncukit.collect.command import shown
+
+        emit(shown(plan), None)
+        return 0
+    from ncukit.collect.session import profile
+
+    with _progress() as on_progress:
+        place, report = profile(
+            plan,
+            gpu=gpu,
+            output=options["output"],
+            notes=notes,
+            recording=options["as_recording"],
+            on_progress=on_progress,
+        )
+    _show(report, options["format_"])
+    say(f"kept in {place}")
+    next_step(f"ncukit diagnose {place}")
+    return 0
+
+
+def _plan(target: Target, options: Mapping[str, Any]) -> tuple[Plan, GpuSeen | None, tuple[str, ...]]:
+    """Everything that is decided before ncu starts; options win over the configuration."""
+    from ncukit import gpus, metrics
+    from ncukit.collect import names
+    from ncukit.collect.machine import find_ncu, visible_gpu
+    from ncukit.collect.plan import Plan
+
+    defaults = options["settings"].profile
+    dry = options["dry_run"]
+    gpu = visible_gpu()
+    chip = gpus.chip_of(gpu.compute_capability) if gpu else ""
+    preset = options["preset"] or defaults.preset
+    asked = options["metrics"].split(",") if options["metrics"] else metrics.presets()[preset]
+    wanted = metrics.request([name.strip() for name in asked if name.strip()], chip)
+    ncu_path, version = "ncu", cast("tuple[int, ...]", ())
+    with contextlib.suppress(Exception) if dry else contextlib.nullcontext():
+        # a dry run shows the command also where there is no ncu
+        found = find_ncu(defaults.ncu)
+        ncu_path, version = str(found.path), tuple(found.version)
+        if wanted.unchecked:
+            names.check(wanted.unchecked, names.offered(ncu_path, chip), chip)
+    plan = Plan(
+        target=target,
+        request=wanted,
+        preset="" if options["metrics"] else preset,
+        kernel=options["kernel"],
+        launches=options["launches"] or defaults.launches,
+        repeat=options["repeat"],
+        clock_control=options["clock_control"] or defaults.clock_control,
+        cache_control=options["cache_control"] or defaults.cache_control,
+        timeout_s=options["timeout"] or defaults.timeout_s,
+        python=options["python"] or defaults.python or sys.executable,
+        ncu=ncu_path,
+        ncu_version=version,
+    )
+    return plan, gpu, wanted.notes
+
+
+def _show_recording(target: Target, options: Mapping[str, Any]) -> int:
+    from dataclasses import replace
+
+    from ncukit.collect.recordings import find
+    from ncukit.read import read
+
+    place = find(target, "" if options["recorded"] == "any" else options["recorded"])
+    report = read(place)
+    report = replace(report, environment=replace(report.environment, recorded=True))
+    _show(report, options["format_"])
+    shown = os.path.relpath(place) if place.is_relative_to(Path.cwd()) else str(place)
+    next_step(f"ncukit diagnose {shown}")
+    return 0
+
+
+def _show(report: Report, format_: str) -> None:
+    from ncukit.render import profile as render
+
+    if format_ == "json":
+        emit(render.to_json(report), None)
+    else:
+        emit(render.to_text(report, color=wants_color(None), width=width()), None)
+
+
+@contextlib.contextmanager
+def _progress() -> Iterator[Callable[[Mapping[str, Any]], None]]:
+    """A progress bar on stderr, fed by the harness; nothing where stderr is not a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[count]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("starting ncu", total=None, count="")
+
+        def on_progress(event: Mapping[str, Any]) -> None:
+            if event.get("stage") == "launch":
+                total = event.get("total") or None
+                count = f"{event.get('done')}/{total or '?'}"
+                bar.update(task, description="profiling", completed=event.get("done", 0), total=total, count=count)
+            else:
+                bar.update(task, description=str(event.get("stage", ""))[:30])
+
+        yield on_progress

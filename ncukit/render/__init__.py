@@ -1,0 +1,1 @@
+"""Text makers: one format a file. They return text; only ``cli`` writes it."""
