@@ -205,7 +205,7 @@ class Rung:
     """One step of the ladder: the time this limit alone would need."""
 
     limit: str
-    """Slug: ``measured``, ``dram``, ``dram-compulsory``, ``l2``, ``l1``, ``sm``, ``issue``, ``pipe-fma``, ``launch``."""
+    """Slug: ``measured``, ``dram``, ``dram-compulsory``, ``l2``, ``l1``, ``sm``, ``issue``, ``pipe-*``, ``launch``."""
     time_us: float
     how: str
     """How the number was computed, in words and numbers."""

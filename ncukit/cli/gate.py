@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING
 
 import click
@@ -69,7 +68,9 @@ def command(
         text = console.render(judgement, color=wants_color(output))
     emit(text, output)
     # the reader of standard input cannot be asked again
-    again = f"ncukit diagnose {shlex.quote(report)}" if report != "-" else ""
+    from shlex import quote
+
+    again = f"ncukit diagnose {quote(report)}" if report != "-" else ""
     code = EXIT_CODES[judgement.status.value]
     next_step(plain((code is Exit.NOTHING and judgement.collect_command) or again))
     return int(code)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING
 
 import click
@@ -35,4 +34,6 @@ def command(name: str | None, format_: str | None, output: Path | None) -> None:
         output,
     )
     if name is None and chosen:
-        next_step(f"ncukit gpus {shlex.quote(chosen[-1].name)}")
+        from shlex import quote
+
+        next_step(f"ncukit gpus {quote(chosen[-1].name)}")

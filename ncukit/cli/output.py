@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from ncukit.errors import NcukitError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -18,6 +20,13 @@ F = TypeVar("F", bound=Callable[..., Any])
 def plain(text: str) -> str:
     """Text from outside with its control characters shown instead of obeyed; newlines and tabs stay."""
     return "".join(c if c.isprintable() or c in "\n\t" else f"\\x{ord(c):02x}" for c in text)
+
+
+def as_path(_: click.Context, __: click.Parameter, value: str | None) -> Path | None:
+    """A path option's value; pathlib is loaded only when there is one, to keep ``--help`` quick."""
+    from pathlib import Path
+
+    return None if value is None else Path(value)
 
 
 def format_option(*formats: str) -> Callable[[F], F]:
@@ -34,7 +43,8 @@ def format_option(*formats: str) -> Callable[[F], F]:
         output = click.option(
             "-o",
             "--output",
-            type=click.Path(path_type=Path),
+            type=click.Path(),
+            callback=as_path,
             default=None,
             help="Write to this file instead of stdout.",
         )
@@ -60,6 +70,7 @@ def emit(text: str, output: Path | None) -> None:
         return
     try:
         import tempfile
+        from pathlib import Path
 
         output.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(

@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from ncukit.cli.output import emit, next_step, say, wants_color, width
+from ncukit.cli.output import as_path, emit, next_step, say, wants_color, width
 from ncukit.cli.settings import config_option
 
 if TYPE_CHECKING:
@@ -44,7 +43,9 @@ class TargetCommand(click.Command):
 @click.option("--clock-control", type=click.Choice(["base", "none", "reset"]), help="ncu's [default: base].")
 @click.option("--cache-control", type=click.Choice(["all", "none"]), help="ncu's [default: all].")
 @click.option("--python", metavar="PATH", help="Interpreter with torch and triton [default: this one].")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Run directory [default: profiles/GPU/TARGET].")
+@click.option(
+    "-o", "--output", type=click.Path(), callback=as_path, help="Run directory [default: profiles/GPU/TARGET]."
+)
 @click.option(
     "--recorded", is_flag=False, flag_value="any", metavar="[GPU]", help="Show the bundled recording instead."
 )
@@ -136,6 +137,7 @@ def _plan(target: Target, options: Mapping[str, Any]) -> tuple[Plan, GpuSeen | N
 
 def _show_recording(target: Target, options: Mapping[str, Any]) -> int:
     from dataclasses import replace
+    from pathlib import Path
 
     from ncukit.collect.recordings import find
     from ncukit.read import read

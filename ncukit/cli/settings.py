@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -14,12 +13,14 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def _load(context: click.Context, _: click.Parameter, value: Path | None) -> Settings | None:
+def _load(context: click.Context, _: click.Parameter, value: str | None) -> Settings | None:
     if context.resilient_parsing:
         return None
+    from pathlib import Path
+
     from ncukit import config
 
-    return config.load(explicit=value)
+    return config.load(explicit=None if value is None else Path(value))
 
 
 def config_option(function: F) -> F:
@@ -27,7 +28,7 @@ def config_option(function: F) -> F:
     return click.option(
         "--config",
         "settings",
-        type=click.Path(path_type=Path),
+        type=click.Path(),
         callback=_load,
         metavar="FILE",
         help="Settings from this file instead of the nearest ncukit.toml or pyproject.toml.",
