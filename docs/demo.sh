@@ -10,7 +10,7 @@ if ncukit doctor >/dev/null 2>&1; then
     ncukit profile "$kernel" -o "$run"
 else
     echo "RECORDED: no usable ncu and GPU here (why: ncukit doctor), so this shows the bundled recording of $kernel"
-    run=$(ncukit profile "$kernel" --recorded --format json | "$BIN/python" -c 'import json, sys; print(json.load(sys.stdin)["path"])')
+    run=$(ncukit profile "$kernel" --recorded --format json 2>/dev/null | "$BIN/python" -c 'import json, sys; print(json.load(sys.stdin)["path"])')
     ncukit profile "$kernel" --recorded
 fi
 echo

@@ -101,7 +101,7 @@ def _together(cases: list[Case], pipeline: list[Finding]) -> tuple[Rung, ...]:
     if all("dram" in ladder.floors for _, ladder in ladders):
         same = sum(k.launches // once * ladder.floors["dram"] for k, ladder in ladders)
         left = max(0.0, 1 - same / total)
-        rungs.append(Rung(limit="dram", time_us=same, how=f"tuning these kernels can win {left:.0%} at most"))
+        rungs.append(Rung(limit="dram", time_us=same, how=f"tuning alone can win {left:.0%} at most"))
         fused = [f for f in pipeline if f.cause == "fusion"]
         alone = sum(
             k.launches // once * max(0.0, ladder.floors["dram"] - ladder.compulsory_us)
@@ -110,7 +110,7 @@ def _together(cases: list[Case], pipeline: list[Finding]) -> tuple[Rung, ...]:
         )
         needed = same - alone - sum(_saved(f, ladders, once) for f in fused)
         if needed < 0.98 * same:
-            rungs.append(Rung(limit="dram-compulsory", time_us=needed, how="each tensor moved once, by one kernel"))
+            rungs.append(Rung(limit="dram-compulsory", time_us=needed, how="each tensor once, by one kernel"))
     return tuple(rungs)
 
 

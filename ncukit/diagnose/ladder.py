@@ -116,14 +116,14 @@ def climb(kernel: Kernel) -> Ladder:
         rungs.append(Rung(limit=limit, time_us=floor, how=how))
 
     _dram(kernel, time, add)
-    for metric, limit, what in (("l2_pct", "l2", "L2 sector lookups"), ("issue_pct", "issue", "issue slots")):
+    for metric, limit, what in (("l2_pct", "l2", "L2 lookups"), ("issue_pct", "issue", "issue slots")):
         if (value := kernel.get(metric)) is not None:
             add(limit, time * value / 100, f"{what} at {value:.1f} % of peak")
     if (value := kernel.get("sm_pct")) is not None:
         add("sm", time * value / 100, f"busiest SM counter at {value:.1f} % of peak")
     stages = [v for m in ("l1_pct", "l1_request_pct") if (v := kernel.get(m)) is not None]
     if stages:
-        add("l1", time * max(stages) / 100, f"busier of L1's two stages at {max(stages):.1f} % of peak")
+        add("l1", time * max(stages) / 100, f"L1 stage at {max(stages):.1f} % of peak")
     for metric, limit in _PIPES.items():
         if (value := kernel.get(metric)) is not None:
             add(limit, time * value / 100, f"{limit.removeprefix('pipe-')} pipe at {value:.1f} % of peak")

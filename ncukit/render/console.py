@@ -42,7 +42,7 @@ def diagnosis_page(diagnosis: Diagnosis, *, color: bool, width: int, explain: bo
         explain: also say why the other rules are silent.
     """
     out = _console(color, width)
-    out.print(_headline(diagnosis.environment, diagnosis.kernels))
+    out.print(_headline(diagnosis.environment, diagnosis.kernels, width))
     for note in diagnosis.notes:
         out.print(Text(f"note: {plain(note)}", style="dim"))
     out.print()
@@ -84,18 +84,18 @@ def environment_line(environment: Environment) -> str:
         clocks,
     ]
     line = " · ".join(plain(word) for word in words if word)
-    return f"RECORDING, not a live measurement · {line}" if environment.recorded else line
+    return f"RECORDED, not measured now: {line}" if environment.recorded else line
 
 
-def _headline(environment: Environment, kernels: Sequence[KernelDiagnosis]) -> Text:
+def _headline(environment: Environment, kernels: Sequence[KernelDiagnosis], width: int) -> Text:
     line = Text(environment_line(environment), style="bold")
     times = [k.duration_us * k.launches for k in kernels if k.duration_us is not None]
     count = sum(k.launches for k in kernels)
     what = f"{len(kernels)} kernel{'s' if len(kernels) != 1 else ''}"
     if count != len(kernels):
         what += f", {count} launches"
-    line.append(f" · {what}")
-    line.append(f", {units.time(sum(times))}" if len(times) == len(kernels) else ", time not measured")
+    what += f", {units.time(sum(times))}" if len(times) == len(kernels) else ", time not measured"
+    line.append(f" · {what}" if len(line) + len(what) + 3 <= width else f"\n{what}")
     return line
 
 
@@ -128,9 +128,19 @@ def _ladders(out: Console, diagnosis: Diagnosis, width: int) -> None:
         _bars(out, _worth_showing(kernel.ladder), width)
         out.print()
     elif len(diagnosis.ladder) > 1:
-        out.print(Text("all kernels together", style="bold"))
+        out.print(_together(diagnosis))
         _bars(out, diagnosis.ladder, width)
         out.print()
+
+
+def _together(diagnosis: Diagnosis) -> Text:
+    """What the kernels move as one operation, what it needs, and what that is worth at best."""
+    line = Text("all kernels together", style="bold")
+    measured, floor = diagnosis.ladder[0], diagnosis.ladder[-1]
+    if floor.limit == "dram-compulsory":
+        span = f"{units.time(measured.time_us)} → {units.time(floor.time_us)}"
+        line.append(f"   {span}, {measured.time_us / floor.time_us:.2f}x at best")
+    return line
 
 
 _RUNG_NAMES = {
@@ -155,7 +165,7 @@ def _worth_showing(rungs: Sequence[Rung]) -> list[Rung]:
 
 def _bars(out: Console, rungs: Sequence[Rung], width: int) -> None:
     longest = max((r.time_us for r in rungs), default=0.0)
-    room = max(10, min(30, width - 72))
+    room = max(10, min(26, width - 74))
     for rung in rungs:
         name = _RUNG_NAMES.get(rung.limit, f"{rung.limit.removeprefix('pipe-')} pipe alone")
         bar = _bar(rung.time_us / longest if longest else 0.0, room)

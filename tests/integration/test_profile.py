@@ -28,7 +28,7 @@ def test_a_kernel_file_becomes_a_run_directory(shell):
     assert list(report.frame["kernel"]) == ["compute_moments_kernel", "normalize_kernel"]
     assert [launch.kernel for launch in report.launches if launch] == ["compute_moments_kernel", "normalize_kernel"]
     assert not report.environment.recorded
-    assert "RECORDING" not in done.stdout
+    assert "RECORDED" not in done.stdout
 
 
 def test_the_raw_output_is_kept_untouched_beside_the_environment(shell):
@@ -163,7 +163,7 @@ def test_without_ncu_the_error_names_the_way_out(bare):
 def test_recorded_shows_the_bundled_recording_and_says_so(bare):
     done = bare("profile", NAIVE, "--recorded")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("RECORDING, not a live measurement")
+    assert done.stdout.startswith("RECORDED, not measured now: ")
     document = json.loads(bare("profile", NAIVE, "--recorded", "h200", "--format", "json").stdout)
     assert document["recorded"] is True
     assert not (bare.folder / "profiles").exists()

@@ -55,7 +55,7 @@ def test_json_has_the_promised_shape(shell):
 
 def test_the_page_names_the_recording_the_gain_and_the_next_command(shell):
     done = shell("diagnose", str(NAIVE))
-    assert done.stdout.startswith("RECORDING, not a live measurement · NVIDIA H200")
+    assert done.stdout.startswith("RECORDED, not measured now: NVIDIA H200")
     assert "FUS601  fusion" in done.stdout
     assert "will not help: num_stages" in done.stdout
     assert done.stderr.strip() == "next: ncukit explain FUS601"

@@ -24,8 +24,8 @@ When to ignore it
     When the intermediate result is needed elsewhere, or the data fits L2 and DRAM traffic is already compulsory.
 
 Sources
-    Fused one-read norm kernels against their two-kernel versions: measured by this project on an H200 (docs/kernels
-    and the bench in tests/bench/kernels.py). Register capacity: CUDA C++ Programming Guide.
+    The share a fused kernel reaches: one-read norm kernels on an H200 reach 0.89 to 0.96 of a copy's bandwidth
+    (tests/bench/kernels.py). Register capacity: CUDA C++ Programming Guide.
 """
 
 from __future__ import annotations
