@@ -10,12 +10,12 @@ TARGET ?= kernels/naive/instance_norm.py
 .PHONY: demo test lint bench docs gpu clean
 
 $(BIN)/ncukit: pyproject.toml
-	$(PYTHON) -m venv $(VENV_FLAGS) $(VENV)
-	$(PIP) install --quiet --editable .
+	@$(PYTHON) -m venv $(VENV_FLAGS) $(VENV)
+	@$(PIP) install --quiet --editable .
 	@touch $@
 
 $(VENV)/.dev: $(BIN)/ncukit pyproject.toml
-	$(PIP) install --quiet --editable '.[dev]'
+	@$(PIP) install --quiet --editable '.[dev]'
 	@touch $@
 
 demo: $(BIN)/ncukit  ## set up, then the main job: profile, diagnose and gate one kernel (live, or from the recording)
