@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-_ARGUMENT = re.compile(r"%(\w+): (!tt\.(?:ptr|tensordesc)<[^%]*|[^%]*)")
+_ARGUMENT = re.compile(r'%(\w+): (!tt\.\w+|\S+)[^%]*?loc\((?:"(\w+)"\()?(#loc\d*)?\)')
 _VALUE = re.compile(r"%[\w$.-]+(?:#\d+)?")
 _DEFINES = re.compile(r"^\s*(%[\w$.-]+)(?::(\d+))? = ")
 _LOCATION = re.compile(r"loc\((#loc\d*)\)\s*$")
@@ -47,8 +47,14 @@ def read_ttir(text: str) -> Facts:
         return Facts(arguments={}, has_dot=False, line=None)
     end = next((i for i in range(start + 1, len(lines)) if lines[i].startswith("  }")), len(lines))
     body = lines[start + 1 : end]
-    names = [m.group(1) for m in _ARGUMENT.finditer(lines[start]) if m.group(2).startswith("!tt.")]
-    roots: dict[str, frozenset[str]] = {f"%{name}": frozenset((name,)) for name in names}
+    named = _named(lines)
+    roots: dict[str, frozenset[str]] = {}
+    for match in _ARGUMENT.finditer(lines[start]):
+        if match.group(2).startswith("!tt."):
+            # the printed value is called after the variable it was last assigned to; its location keeps the parameter
+            name = named.get(match.group(4) or "", "") or match.group(3) or match.group(1)
+            roots[f"%{match.group(1)}"] = frozenset((name,))
+    names = [name for root in roots.values() for name in root]
     for _ in range(3):  # loop-carried pointers settle after two rounds; the third finds nothing new
         _propagate(body, roots)
     found: dict[str, Access] = {name: Access() for name in names}
@@ -141,6 +147,19 @@ def _collect(
             if operation not in _LOADS:
                 found[name].stores.add(number)
     return lost
+
+
+def _named(lines: list[str]) -> dict[str, str]:
+    """Location alias → the innermost name it carries: the parameter, where a value was renamed on the way."""
+    raw = dict(re.findall(r'^(#loc\d*) = loc\("(\w+)"\(', "\n".join(lines), flags=re.MULTILINE))
+    inner = dict(re.findall(r'^(#loc\d*) = loc\("\w+"\((#loc\d*)\)\)', "\n".join(lines), flags=re.MULTILINE))
+    found = {}
+    for alias in raw:
+        deepest = alias
+        for _ in range(20):  # deeper than Triton nests; a circle in damaged text ends here
+            deepest = inner[deepest] if inner.get(deepest) in raw else deepest
+        found[alias] = raw[deepest]
+    return found
 
 
 def _locations(lines: list[str]) -> dict[str, int]:

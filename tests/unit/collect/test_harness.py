@@ -1,0 +1,140 @@
+"""The parts of the harness that need no GPU; tests/gpu runs the rest."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ncukit.collect import harness
+from ncukit.collect.launches import to_launches
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+torch = pytest.importorskip("torch")
+triton = pytest.importorskip("triton")
+tl = pytest.importorskip("triton.language")
+
+
+@triton.jit
+def kernel(x_ptr, y_ptr, n, scale=2.0, BLOCK: tl.constexpr = 64):
+    tl.store(y_ptr, tl.load(x_ptr) * scale)
+
+
+COMPILED = SimpleNamespace(
+    name="kernel",
+    n_regs=32,
+    n_spills=0,
+    asm={"ttir": ""},
+    metadata=SimpleNamespace(num_warps=4, num_stages=3, num_ctas=1, shared=0, hash="abc"),
+)
+
+
+@pytest.fixture
+def recorder(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: False)
+    recorder = harness.Recorder(tmp_path / "progress")
+    yield recorder
+    recorder._progress.close()
+
+
+def test_arguments_are_bound_by_position_by_name_and_by_default(recorder):
+    x, y = torch.zeros(4, 8), torch.zeros(4, 8)
+    recorder.record(
+        kernel, (x,), {"y_ptr": y, "n": 32, "num_warps": 8}, lambda meta: (meta["n"] // meta["BLOCK"] + 1,), COMPILED
+    )
+    (launch,) = recorder.launches
+    assert launch["grid"] == [1, 1, 1]
+    assert launch["scalars"] == {"n": 32, "scale": 2.0}
+    assert [t["name"] for t in launch["tensors"]] == ["x_ptr", "y_ptr"]
+    assert recorder.kernels[launch["kernel"]]["constexprs"] == {"BLOCK": 64}
+
+
+@pytest.mark.parametrize(("grid", "expected"), [((5,), [5, 1, 1]), ([2, 3], [2, 3, 1]), (7, [7, 1, 1])])
+def test_grids_come_in_many_shapes(recorder, grid, expected):
+    x = torch.zeros(4)
+    recorder.record(kernel, (x, x, 4), {}, grid, COMPILED)
+    assert recorder.launches[0]["grid"] == expected
+
+
+def test_bytes_count_distinct_elements_and_buffers_are_identities(recorder):
+    base = torch.zeros(1000, 1000)
+    recorder.record(kernel, (base[:10], base[0].expand(50, 1000), 1), {}, (1,), COMPILED)
+    recorder.record(kernel, (base, base[1:], 1), {}, (1,), COMPILED)
+    first, second = recorder.launches
+    assert [t["bytes"] for t in first["tensors"]] == [10 * 1000 * 4, 1000 * 4]
+    assert first["tensors"][0]["buffer"] == first["tensors"][1]["buffer"] == second["tensors"][0]["buffer"]
+    assert second["tensors"][1]["buffer"] != second["tensors"][0]["buffer"]
+
+
+def test_a_launch_in_a_graph_is_named_and_not_joined(recorder, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: True)
+    recorder.record(kernel, (torch.zeros(1), torch.zeros(1), 1), {}, (1,), COMPILED)
+    assert recorder.launches == []
+    assert recorder.unjoinable == {"kernel": "launched from a CUDA graph"}
+
+
+def test_equal_kernels_are_kept_once_and_constexprs_tell_them_apart(recorder):
+    x = torch.zeros(4)
+    for block in (64, 64, 128):
+        recorder.record(kernel, (x, x, 4), {"BLOCK": block}, (1,), COMPILED)
+    assert len(recorder.kernels) == 2
+
+
+def test_the_record_becomes_launches_json(recorder):
+    x = torch.zeros(4)
+    recorder.record(kernel, (x, x, 4), {}, (1,), COMPILED)
+    record = {"versions": {"triton": "3.7"}, "process": 7, "kernels": recorder.kernels, "launches": recorder.launches}
+    for entry in record["kernels"].values():
+        del entry["id"]
+    document = to_launches([json.loads(json.dumps(record))] * 2, "k.py")
+    assert [launch["process"] for launch in document["launches"]] == [7, 7]
+    assert len(document["kernels"]) == 2
+    assert all("ttir" not in entry for entry in document["kernels"].values())
+
+
+def test_sizes_are_set_before_anything_uses_them(tmp_path):
+    path = tmp_path / "copy.py"  # the name of a standard module, which must stay the standard one
+    path.write_text("n, m = 4, 5.0\nk: int = 6\ntotal = n * m * k\n")
+    module = harness.load_module(path, {"n": "10", "k": "2"})
+    assert module.total == 10 * 5.0 * 2
+    import copy
+
+    assert copy.deepcopy([1]) == [1]
+
+
+def test_without_a_gpu_the_record_says_so(tmp_path):
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    (tmp_path / "k.py").write_text("raise SystemExit(5)")
+    done = _run(tmp_path, "kernel")
+    record = json.loads((tmp_path / "record").read_text())
+    assert done.returncode == harness.FAILED
+    assert record["error"]["stage"] == "set-up"
+    assert "no CUDA device" in record["error"]["message"]
+
+
+def test_a_script_keeps_its_arguments_its_name_and_its_exit_status(tmp_path):
+    (tmp_path / "k.py").write_text(
+        "import sys\nassert __name__ == '__main__'\nprint(sys.argv[1:])\nsys.exit(len(sys.argv))"
+    )
+    done = _run(tmp_path, "script", "--", "-x", "y")
+    assert (done.returncode, done.stdout.strip()) == (3, "['-x', 'y']")
+
+
+def test_an_error_in_a_script_names_its_line(tmp_path):
+    (tmp_path / "k.py").write_text("x = 1\nraise ValueError('boom')\n")
+    done = _run(tmp_path, "script")
+    error = json.loads((tmp_path / "record").read_text())["error"]
+    assert done.returncode == harness.FAILED
+    assert (error["type"], error["where"][1]) == ("ValueError", 2)
+
+
+def _run(folder: Path, mode: str, *words: str):
+    command = [sys.executable, harness.__file__, "--record", "record", "--progress", "progress", "--mode", mode, "k.py"]
+    return subprocess.run([*command, *words], cwd=folder, capture_output=True, text=True, timeout=120)

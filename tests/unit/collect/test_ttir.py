@@ -1,0 +1,138 @@
+"""Loads and stores of each argument, read off the TTIR of kernels compiled here without a GPU."""
+
+from __future__ import annotations
+
+import pytest
+
+from ncukit.collect.ttir import read_ttir
+
+triton = pytest.importorskip("triton")
+tl = pytest.importorskip("triton.language")
+
+
+@triton.jit
+def copy(x, y, n, B: tl.constexpr):
+    i = tl.program_id(0) * B + tl.arange(0, B)
+    tl.store(y + i, tl.load(x + i, mask=i < n), mask=i < n)
+
+
+@triton.jit
+def matmul(a, b, c, k, B: tl.constexpr):
+    i = tl.arange(0, B)
+    at = a + i[:, None] * k + i[None, :]
+    bt = b + i[:, None] * k + i[None, :]
+    acc = tl.zeros((B, B), tl.float32)
+    for _ in range(0, k, B):
+        acc += tl.dot(tl.load(at), tl.load(bt))
+        at += B
+        bt += B * k
+    tl.store(c + i[:, None] * k + i[None, :], acc)
+
+
+@triton.jit
+def twice(x, y, n, B: tl.constexpr):
+    total = tl.zeros((B,), tl.float32)
+    for start in range(0, n, B):
+        total += tl.load(x + start + tl.arange(0, B))
+    for start in range(0, n, B):
+        tl.store(y + start + tl.arange(0, B), tl.load(x + start + tl.arange(0, B)) - tl.sum(total))
+
+
+@triton.jit
+def count(x, histogram, n, B: tl.constexpr):
+    i = tl.arange(0, B)
+    tl.atomic_add(histogram + tl.load(x + i).to(tl.int32), 1.0)
+
+
+@triton.jit
+def chosen(x, y, out, flag, B: tl.constexpr):
+    i = tl.arange(0, B)
+    source = x
+    if flag > 0:
+        source = y
+    tl.store(out + i, tl.load(source + i))
+
+
+@triton.jit
+def wait(flag, x, B: tl.constexpr):
+    value = tl.load(flag)
+    while value < 10.0:
+        value = tl.load(flag)
+    tl.store(x + tl.arange(0, B), value)
+
+
+@triton.jit
+def helper(p, B: tl.constexpr):
+    return tl.load(p + tl.arange(0, B))
+
+
+@triton.jit
+def inlined(x, y, unused, B: tl.constexpr):
+    tl.store(y + tl.arange(0, B), helper(x, B))
+
+
+@triton.jit
+def in_place(x, B: tl.constexpr):
+    i = tl.arange(0, B)
+    tl.store(x + i, tl.load(x + i) * 2)
+
+
+@triton.jit
+def indirect(table, out, B: tl.constexpr):
+    pointer = tl.load(table).to(tl.pointer_type(tl.float32))
+    tl.store(out + tl.arange(0, B), tl.load(pointer + tl.arange(0, B)))
+
+
+def facts(kernel, **scalars):
+    from triton.backends.compiler import GPUTarget
+    from triton.compiler import ASTSource
+
+    signature = {p.name: "constexpr" if p.is_constexpr else scalars.get(p.name, "*fp32") for p in kernel.params}
+    source = ASTSource(fn=kernel, signature=signature, constexprs={"B": 64})
+    return read_ttir(triton.compile(source, target=GPUTarget("cuda", 90, 32)).asm["ttir"])
+
+
+def touched(found) -> dict[str, str | None]:
+    """Argument → "r", "w", "rw", "" or None."""
+    names = found.arguments.items()
+    return {n: None if a is None else ("r" if a.loads else "") + ("w" if a.stores else "") for n, a in names}
+
+
+@pytest.mark.parametrize(
+    ("kernel", "scalars", "expected"),
+    [
+        (copy, {"n": "i32"}, {"x": "r", "y": "w"}),
+        (matmul, {"k": "i32"}, {"a": "r", "b": "r", "c": "w"}),
+        (twice, {"n": "i32"}, {"x": "r", "y": "w"}),
+        (count, {"n": "i32"}, {"x": "r", "histogram": "rw"}),
+        (chosen, {"flag": "i32"}, {"x": "r", "y": "r", "out": "w"}),
+        (wait, {}, {"flag": "r", "x": "w"}),
+        (inlined, {}, {"x": "r", "y": "w", "unused": ""}),
+        (in_place, {}, {"x": "rw"}),
+    ],
+    ids=lambda v: getattr(v, "__name__", None),
+)
+def test_each_argument_is_read_or_written_as_the_source_says(kernel, scalars, expected):
+    assert touched(facts(kernel, **scalars)) == expected
+
+
+def test_a_pointer_that_came_out_of_memory_makes_the_answer_unknown_not_no():
+    assert set(touched(facts(indirect, table="*i64")).values()) == {None}
+
+
+def test_lines_are_those_of_the_source():
+    import inspect
+
+    lines, start = inspect.getsourcelines(twice.fn)
+    loads = {start + i for i, line in enumerate(lines) if "tl.load" in line}
+    assert facts(twice, n="i32").arguments["x"].loads == loads
+
+
+def test_only_a_matrix_product_has_a_dot():
+    assert facts(matmul, k="i32").has_dot
+    assert not facts(copy, n="i32").has_dot
+
+
+def test_text_that_is_no_ttir_tells_nothing():
+    for text in ("", "nonsense", "tt.func public @k(", "\n".join(["}"] * 50)):
+        assert read_ttir(text).arguments == {}
