@@ -56,7 +56,7 @@ class TritonLaunch:
     constexprs: Mapping[str, int | float | str | bool | None] = field(default_factory=dict)
     scalars: Mapping[str, int | float | str | bool | None] = field(default_factory=dict)
     tensors: tuple[Tensor, ...] = ()
-    has_dot: bool = False
+    has_dot: bool | None = None
     """Whether the kernel contains a matrix product: only then does launch-level ``num_stages`` pipeline loads."""
     file: str | None = None
     """Source file of the kernel, relative to where ncukit was started when it lies below."""
@@ -122,6 +122,8 @@ class Report:
     """One entry a row when a harness recorded the run; None for a launch that did not come from Triton."""
     target: str = ""
     """The kernel file or command that was profiled, as the user named it; empty when unknown."""
+    repeat: int = 1
+    """How often the same work was measured (``--repeat``)."""
     incomplete: bool = False
     """The file ended in the middle of a row, so launches may be missing."""
 

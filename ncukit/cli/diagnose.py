@@ -52,13 +52,18 @@ def command(
         from ncukit.render.console import diagnosis_page
 
         emit(diagnosis_page(diagnosis, color=wants_color(output), width=width(), explain=explain), output)
+    if all(k.bound == "unknown" and not k.findings for k in diagnosis.kernels) and not diagnosis.pipeline:
+        next_step(f"ncukit profile {diagnosis.target or 'FILE.py'}")
+        return int(Exit.NOTHING)
     findings = [f for k in diagnosis.kernels for f in k.findings] + list(diagnosis.pipeline)
     tune = [f for f in findings if f.severity == "tune"]
     best = max(tune, key=lambda f: f.gain.best if f.gain else 0.0, default=None)
     if best is not None:
         next_step(best.next_command.split("   ")[0] or f"ncukit explain {best.code}")
     else:
-        next_step(f"ncukit gate {report} --min dram_pct=70")
+        from shlex import quote
+
+        next_step(f"ncukit gate {quote(report)} --min dram_pct=70")
     if fail_on is not None and any(f.gain and f.gain.best >= fail_on for f in tune):
         return int(Exit.FAILED)
     return int(Exit.OK)

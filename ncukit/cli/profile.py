@@ -27,7 +27,7 @@ class TargetCommand(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Split at the first ``--``."""
         head, rest = (args[: args.index("--")], args[args.index("--") + 1 :]) if "--" in args else (args, [])
-        ctx.meta["rest"] = tuple(rest)
+        ctx.meta["rest"] = tuple(rest) if "--" in args else None
         return super().parse_args(ctx, head)
 
 
@@ -80,6 +80,8 @@ def command(ctx: click.Context, /, target: str | None, **options: Any) -> int:
 
         emit(shown(plan), None)
         return 0
+    from shlex import quote
+
     from ncukit.collect.session import profile
 
     with _progress() as on_progress:
@@ -93,7 +95,7 @@ def command(ctx: click.Context, /, target: str | None, **options: Any) -> int:
         )
     _show(report, options["format_"])
     say(f"kept in {place}")
-    next_step(f"ncukit diagnose {place}")
+    next_step(f"ncukit diagnose {quote(str(place))}")
     return 0
 
 
@@ -103,6 +105,7 @@ def _plan(target: Target, options: Mapping[str, Any]) -> tuple[Plan, GpuSeen | N
     from ncukit.collect import names
     from ncukit.collect.machine import find_ncu, visible_gpu
     from ncukit.collect.plan import Plan
+    from ncukit.errors import NcukitError
 
     defaults = options["settings"].profile
     dry = options["dry_run"]
@@ -111,13 +114,17 @@ def _plan(target: Target, options: Mapping[str, Any]) -> tuple[Plan, GpuSeen | N
     preset = options["preset"] or defaults.preset
     asked = options["metrics"].split(",") if options["metrics"] else metrics.presets()[preset]
     wanted = metrics.request([name.strip() for name in asked if name.strip()], chip)
+    if not wanted.names:
+        raise NcukitError("--metrics names no metric", next_command="ncukit metrics")
     ncu_path, version = "ncu", cast("tuple[int, ...]", ())
-    with contextlib.suppress(Exception) if dry else contextlib.nullcontext():
-        # a dry run shows the command also where there is no ncu
+    try:
         found = find_ncu(defaults.ncu)
         ncu_path, version = str(found.path), tuple(found.version)
-        if wanted.unchecked:
-            names.check(wanted.unchecked, names.offered(ncu_path, chip), chip)
+    except NcukitError:
+        if not dry:  # a dry run shows the command also where there is no ncu
+            raise
+    if wanted.unchecked and version:
+        names.check(wanted.unchecked, names.offered(ncu_path, chip), chip)
     plan = Plan(
         target=target,
         request=wanted,
@@ -138,16 +145,25 @@ def _plan(target: Target, options: Mapping[str, Any]) -> tuple[Plan, GpuSeen | N
 def _show_recording(target: Target, options: Mapping[str, Any]) -> int:
     from dataclasses import replace
     from pathlib import Path
+    from shlex import quote
 
     from ncukit.collect.recordings import find
+    from ncukit.errors import NcukitError
     from ncukit.read import read
 
+    fixed = [name for name in ("kernel", "launches", "metrics", "preset", "output") if options[name]]
+    if fixed or target.sizes or options["repeat"] > 1:
+        raise NcukitError(
+            f"a recording is what it is: --recorded does not go with --{(fixed or ['size'])[0]}",
+            causes=("it was made once, at the sizes and with the metrics that its run.json names",),
+            next_command="leave that option out, or profile live",
+        )
     place = find(target, "" if options["recorded"] == "any" else options["recorded"])
     report = read(place)
     report = replace(report, environment=replace(report.environment, recorded=True))
     _show(report, options["format_"])
     shown = os.path.relpath(place) if place.is_relative_to(Path.cwd()) else str(place)
-    next_step(f"ncukit diagnose {shown}")
+    next_step(f"ncukit diagnose {quote(shown)}")
     return 0
 
 

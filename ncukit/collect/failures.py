@@ -110,7 +110,7 @@ KNOWN: tuple[Known, ...] = (
         exit_code=Exit.USAGE,
     ),
     Known(
-        pattern=r"(?i)out of memory|OutOfMemoryError|ERROR_OUT_OF_MEMORY|failed to (?:save|back ?up)",
+        pattern=r"(?i)out of memory|OutOfMemoryError|ERROR_OUT_OF_MEMORY|==ERROR==.*(?:save|back ?up).*memory",
         message="the GPU ran out of memory",
         causes=(
             "the tensors need more than the GPU has free",
@@ -157,7 +157,8 @@ def explain(log: str, stdout: str, stderr: str, exit_code: int) -> NcukitError |
     words = own_words(log)
     text = f"{words}\n{stderr}"
     if exit_code == 0 and "==ERROR==" not in words:
-        return _nothing_ran(words) if "No kernels were profiled" in words else None
+        silent = not log.strip() or "No kernels were profiled" in words
+        return _nothing_ran(words) if silent else None
     for known in KNOWN:
         match = re.search(known.pattern, text)
         if match:
@@ -169,6 +170,14 @@ def explain(log: str, stdout: str, stderr: str, exit_code: int) -> NcukitError |
                 exit_code=known.exit_code,
                 detail=_excerpt(words, stderr),
             )
+    if exit_code == 0:
+        return NcukitError(
+            "ncu reported an error and measured nothing that can be relied on",
+            causes=("its words are below",),
+            next_command="ncukit doctor",
+            exit_code=Exit.ENVIRONMENT,
+            detail=_excerpt(words, stderr),
+        )
     return NcukitError(
         f"the program exited with {exit_code}" + (" (a crash: signal SEGV)" if exit_code == 11 else ""),
         causes=("it fails by itself, or only under ncu; its last words are below",),

@@ -17,6 +17,7 @@ import runpy
 import sys
 import traceback
 import types
+import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +39,8 @@ class Recorder:
         self.unjoinable: dict[str, str] = {}
         self.active = False
         self.expected = 0
-        self._buffers: dict[tuple[int, int], int] = {}
+        self._buffers: dict[tuple[int, int], tuple[weakref.ref[Any], int]] = {}
+        self._numbers = 0
         self._progress = progress.open("a", encoding="utf-8", buffering=1)
 
     def tell(self, **event: Any) -> None:
@@ -47,6 +49,7 @@ class Recorder:
 
     def install(self) -> None:
         """Patch the two classes that every ``kernel[grid](...)`` goes through."""
+        from triton.compiler import CompiledKernel
         from triton.runtime.autotuner import Autotuner
         from triton.runtime.jit import JITFunction
 
@@ -65,6 +68,15 @@ class Recorder:
 
         JITFunction.run = run
         Autotuner._bench = trial
+        direct = CompiledKernel.__getitem__
+
+        def getitem(compiled: Any, grid: Any) -> Any:
+            # launched past JITFunction: the name is in ncu's report, and nothing tells its arguments
+            if self.active:
+                self.unjoinable[str(compiled.name)] = "launched as a compiled kernel"
+            return direct(compiled, grid)
+
+        CompiledKernel.__getitem__ = getitem
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
@@ -107,15 +119,18 @@ class Recorder:
         bound.update({k: v for k, v in kwargs.items() if k in fn.arg_names})
         dims = grid(bound) if callable(grid) else grid
         dims = [int(d) for d in (dims if isinstance(dims, (tuple, list)) else [dims])]
+        if 0 in dims:
+            return  # Triton does not launch an empty grid
         constexprs = {p.name for p in fn.params if p.is_constexpr}
-        plain = {k: _scalar(v) for k, v in bound.items() if k not in constexprs and _tensor(v) is None}
+        flat = dict(_flattened(bound))
+        plain = {k: _scalar(v) for k, v in flat.items() if k not in constexprs and _tensor(v) is None}
         self.launches.append(
             {
                 "kernel": self._kernel(fn, name, compiled, {k: _scalar(bound[k]) for k in constexprs if k in bound}),
                 "grid": [*dims, 1, 1, 1][:3],
                 "launch": _caller(),
                 "scalars": plain,
-                "tensors": [self._describe(k, t) for k, v in bound.items() if (t := _tensor(v)) is not None],
+                "tensors": [self._describe(k, t) for k, v in flat.items() if (t := _tensor(v)) is not None],
             }
         )
         self.tell(stage="launch", done=len(self.launches), total=self.expected, kernel=name)
@@ -155,14 +170,24 @@ class Recorder:
         elements = 1
         for size, stride in zip(tensor.shape, tensor.stride(), strict=True):
             elements *= int(size) if stride else min(int(size), 1)
-        place = (tensor.untyped_storage().data_ptr(), int(tensor.storage_offset()))
         return {
             "name": name,
             "dtype": str(tensor.dtype).removeprefix("torch."),
             "shape": [int(n) for n in tensor.shape],
             "bytes": elements * tensor.element_size(),
-            "buffer": self._buffers.setdefault(place, len(self._buffers)),
+            "buffer": self._buffer(tensor),
         }
+
+    def _buffer(self, tensor: Any) -> int:
+        """Number of the memory behind a tensor: an address that was freed and handed out again is another buffer."""
+        storage = tensor.untyped_storage()
+        place = (storage.data_ptr(), int(tensor.storage_offset()))
+        known = self._buffers.get(place)
+        if known is None or known[0]() is None:
+            known = (weakref.ref(storage), self._numbers)
+            self._numbers += 1
+            self._buffers[place] = known
+        return known[1]
 
 
 def _tensor(value: Any) -> Any:
@@ -171,6 +196,15 @@ def _tensor(value: Any) -> Any:
         if hasattr(candidate, "untyped_storage") and hasattr(candidate, "stride"):
             return candidate
     return None
+
+
+def _flattened(bound: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Arguments with tuples taken apart: Triton passes their members one by one."""
+    for name, value in bound.items():
+        if isinstance(value, (tuple, list)):
+            yield from _flattened({f"{name}.{i}": member for i, member in enumerate(value)})
+        else:
+            yield name, value
 
 
 def _scalar(value: Any) -> int | float | str | bool | None:
@@ -215,6 +249,36 @@ def _resize(target: ast.expr, value: ast.expr, sizes: dict[str, str]) -> None:
             constant.value = ast.literal_eval(sizes[name.id])
 
 
+def _inputs(module: Any) -> tuple[Any, Any]:
+    """The file's inputs on the GPU, made there where its code allows."""
+    import torch
+
+    try:
+        with torch.device("cuda"):
+            # filling gigabytes on the CPU takes longer than profiling them
+            inputs, init = module.get_inputs(), module.get_init_inputs()
+    except Exception:
+        # a CPU generator, numpy or pinned memory does not go with a default device
+        torch.manual_seed(0)
+        inputs, init = module.get_inputs(), module.get_init_inputs()
+    if isinstance(inputs, torch.Tensor):
+        inputs = [inputs]
+    return _moved(inputs), _moved(init)
+
+
+def _moved(value: Any) -> Any:
+    """``value`` with every tensor in it on the GPU."""
+    import torch
+
+    if isinstance(value, torch.Tensor):
+        return value.cuda()
+    if isinstance(value, dict):
+        return {key: _moved(member) for key, member in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(_moved(member) for member in value)
+    return value
+
+
 def run_kernel_file(recorder: Recorder, path: Path, sizes: dict[str, str], repeat: int, stage: list[str]) -> None:
     """Import, build, warm up once outside the range, then run ``repeat`` times inside it."""
     import torch
@@ -225,22 +289,23 @@ def run_kernel_file(recorder: Recorder, path: Path, sizes: dict[str, str], repea
     module = load_module(path, sizes)
     stage[0] = "inputs"
     torch.manual_seed(0)
-    with torch.device("cuda"):
-        # made on the GPU: filling gigabytes on the CPU takes longer than profiling them
-        inputs = module.get_inputs()
-        init = module.get_init_inputs()
-    inputs = [i.cuda() if isinstance(i, torch.Tensor) else i for i in inputs]
+    inputs, init = _inputs(module)
     stage[0] = "build"
     chosen = getattr(module, "ModelNew", None) or module.Model
-    model = chosen(*init)
+    model = chosen(**init) if isinstance(init, dict) else chosen(*init)
     if hasattr(model, "cuda"):
         model = model.cuda()
     stage[0] = "warm-up"
     recorder.tell(stage="warm-up")
+
+    def call(model: Any) -> None:
+        """One forward pass."""
+        model(**inputs) if isinstance(inputs, dict) else model(*inputs)
+
     with torch.no_grad():
         recorder.active = True  # count the launches of one call, to know how far the profiled ones are
         with _no_range(recorder):
-            model(*inputs)
+            call(model)
             torch.cuda.synchronize()
         recorder.active = False
         recorder.expected = len(recorder.launches) * repeat
@@ -250,7 +315,7 @@ def run_kernel_file(recorder: Recorder, path: Path, sizes: dict[str, str], repea
         stage[0] = "run"
         recorder.start()
         for _ in range(repeat):
-            model(*inputs)
+            call(model)
         recorder.stop()
 
 
@@ -325,6 +390,11 @@ def main() -> int:
     except SystemExit as error:
         # a script's own exit status is its word to ncu, and through ncu to the user
         code = error.code if isinstance(error.code, int) else int(error.code is not None)
+        if isinstance(error.code, str):
+            print(error.code, file=sys.stderr)  # noqa: T201 - what Python itself would do
+        if options.mode == "kernel":
+            record["error"] = failure(stage[0], error, options.target)
+            code = FAILED
     except BaseException as error:
         record["error"] = failure(stage[0], error, options.target)
         traceback.print_exc()

@@ -116,6 +116,13 @@ def _measure(plan: Plan, stage: Path, work: Path, on_progress: Progress | None) 
         error = failures.explain(log or done.stdout, done.stdout, done.stderr, done.exit_code)
         if error is not None:
             raise error
+        if plan.target.kind == "kernel" and not record:
+            raise NcukitError(
+                "the program ended before its launches were recorded",
+                causes=("the file or a library in it ends the process by itself (os._exit, a crash at exit)",),
+                next_command=f"python {plan.target.argv[0]}   (without ncu)",
+                exit_code=Exit.ENVIRONMENT,
+            )
         logs.append(log_file)
     with (stage / METRICS).open("wb") as joined:
         for log_file in logs:
@@ -128,6 +135,8 @@ def _write_launches(plan: Plan, stage: Path) -> None:
     if not plan.harnessed:
         return
     records = [launches.load_record(path) for path in sorted(stage.parent.glob(f"{RECORD}*"))]
+    if not records:
+        return
     content = launches.to_launches(records, plan.target.argv[0])
     (stage / "launches.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
@@ -142,8 +151,10 @@ def _write_run(
     recording: bool,
 ) -> None:
     versions: Mapping[str, Any] = {}
-    if plan.harnessed:
+    if (stage / "launches.json").exists():
         versions = json.loads((stage / "launches.json").read_text(encoding="utf-8"))["versions"]
+    elif plan.harnessed:
+        notes = (*notes, "the script ended before its launches were recorded: ncu's rows stand alone")
     content = {
         "schema_version": SCHEMA_VERSION,
         "ncukit_version": __version__,

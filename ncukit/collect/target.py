@@ -32,12 +32,12 @@ class Target:
         return " ".join(self.argv)
 
 
-def resolve(argument: str | None, rest: tuple[str, ...], sizes: tuple[str, ...] = ()) -> Target:
+def resolve(argument: str | None, rest: tuple[str, ...] | None, sizes: tuple[str, ...] = ()) -> Target:
     """Classify what was typed.
 
     Args:
         argument: the word before ``--``, a path to a Python file, or None when only a command was given.
-        rest: the words after ``--``: the script's arguments, or the command.
+        rest: the words after ``--``: the script's arguments, or the command; None when no ``--`` was typed.
         sizes: ``NAME=VALUE`` settings for a kernel file's module-level constants.
 
     Raises:
@@ -56,9 +56,9 @@ def resolve(argument: str | None, rest: tuple[str, ...], sizes: tuple[str, ...] 
     tree = _parse(path)
     defined = _module_names(tree)
     model = any(name in defined for name in MODELS)
-    if model and all(name in defined for name in LAYOUT) and not rest:
+    if model and all(name in defined for name in LAYOUT) and rest is None:
         return Target(kind="kernel", argv=(argument,), name=kernel_name(path), sizes=_sizes(path, tree, sizes))
-    if model and not rest:
+    if model and rest is None:
         lacking = [name for name in LAYOUT if name not in defined]
         raise NcukitError(
             f"{path} defines {'ModelNew' if 'ModelNew' in defined else 'Model'} but not {' and '.join(lacking)}",
@@ -66,7 +66,7 @@ def resolve(argument: str | None, rest: tuple[str, ...], sizes: tuple[str, ...] 
             next_command=f"add {lacking[0]}() to {path}, or profile it as a script: ncukit profile {path} -- ",
         )
     _no_sizes(sizes, "a script")
-    return Target(kind="script", argv=(argument, *rest), name=kernel_name(path))
+    return Target(kind="script", argv=(argument, *(rest or ())), name=kernel_name(path))
 
 
 def slug(text: str) -> str:

@@ -16,7 +16,14 @@ _DEFINES = re.compile(r"^\s*(%[\w$.-]+)(?::(\d+))? = ")
 _LOCATION = re.compile(r"loc\((#loc\d*)\)\s*$")
 _LOADS = ("tt.load", "tt.descriptor_load", "tt.experimental_descriptor_load", "tt.descriptor_gather")
 _STORES = ("tt.store", "tt.descriptor_store", "tt.experimental_descriptor_store", "tt.descriptor_scatter")
+_CARRIES = (
+    "tt.addptr", "tt.splat", "tt.broadcast", "tt.expand_dims", "tt.reshape", "tt.trans", "tt.bitcast", "tt.cat",
+    "tt.join", "tt.split", "tt.unsplat", "tt.make_tensor_ptr", "tt.advance", "tt.make_tensor_descriptor", "tt.return",
+    "tt.experimental_make_tensor_descriptor", "arith.select", "tt.gather", "ttg.convert_layout",
+)  # fmt: skip
 _BOTH = ("tt.atomic_rmw", "tt.atomic_cas", "tt.descriptor_reduce")
+
+_FOLLOWED = (*_CARRIES, *_LOADS, *_STORES, *_BOTH)
 
 
 @dataclass
@@ -33,7 +40,8 @@ class Facts:
 
     arguments: dict[str, Access | None]
     """Pointer parameter → its accesses; None when it could not be followed."""
-    has_dot: bool
+    has_dot: bool | None
+    """None when there is no TTIR to tell."""
     line: int | None
     """Line of the kernel's ``def``."""
 
@@ -44,7 +52,7 @@ def read_ttir(text: str) -> Facts:
     locations = _locations(lines)
     start = next((i for i, line in enumerate(lines) if "tt.func public" in line), None)
     if start is None:
-        return Facts(arguments={}, has_dot=False, line=None)
+        return Facts(arguments={}, has_dot=None, line=None)
     end = next((i for i in range(start + 1, len(lines)) if lines[i].startswith("  }")), len(lines))
     body = lines[start + 1 : end]
     named = _named(lines)
@@ -55,7 +63,9 @@ def read_ttir(text: str) -> Facts:
             name = named.get(match.group(4) or "", "") or match.group(3) or match.group(1)
             roots[f"%{match.group(1)}"] = frozenset((name,))
     names = [name for root in roots.values() for name in root]
-    for _ in range(3):  # loop-carried pointers settle after two rounds; the third finds nothing new
+    before: dict[str, frozenset[str]] = {}
+    while before != roots:  # a loop may hand pointers round once a trip; roots only grow, so this ends
+        before = dict(roots)
         _propagate(body, roots)
     found: dict[str, Access] = {name: Access() for name in names}
     unknown: set[str] = set()
@@ -63,7 +73,7 @@ def read_ttir(text: str) -> Facts:
     arguments = {name: None if lost or name in unknown else found[name] for name in names}
     closing = _LOCATION.search(lines[end]) if end < len(lines) else None
     define = locations.get(closing.group(1)) if closing else None
-    return Facts(arguments=arguments, has_dot=any("tt.dot" in line for line in body), line=define)
+    return Facts(arguments=arguments, has_dot="tt.dot" in text, line=define)
 
 
 def _operation(line: str) -> str:
@@ -84,9 +94,16 @@ def _propagate(body: list[str], roots: dict[str, frozenset[str]]) -> None:
         if more:
             roots[name] = roots.get(name, none) | more
 
+    passed: list[str] = []  # what the last loop condition hands to the loop's body
     for line in body:
         operation = _operation(line)
         defined = _DEFINES.match(line)
+        if operation == "scf.condition":
+            passed = _operands(line)[1:]
+        elif operation.startswith("^"):
+            for name, operand in zip(re.findall(r"(%[\w$.-]+):", line), passed, strict=False):
+                merge(name, roots.get(operand, none))
+            continue
         if operation in ("scf.yield", "scf.condition") and regions:
             operands = _operands(line)[1:] if operation == "scf.condition" else _operands(line)
             result, count, carried = regions[-1]
@@ -133,7 +150,8 @@ def _collect(
     for line in body:
         operation = _operation(line)
         operands = _operands(line)
-        if operation == "tt.call":
+        if operation not in _FOLLOWED and not operation.startswith(("scf.", "^")):
+            # a call, inline assembly, a cast to an integer: what becomes of the pointer is not to be seen here
             unknown.update(*(roots.get(o, frozenset()) for o in operands))
         if operation not in _LOADS + _STORES + _BOTH or not operands:
             continue

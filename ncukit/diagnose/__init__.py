@@ -31,8 +31,8 @@ def diagnose(report: Report, *, gpu: str | None = None, source: str | None = Non
     Raises:
         NcukitError: ``gpu`` is unknown.
     """
-    limits = find_limits(report.environment, gpu)
-    text = read_source(source or report.target.split(" ")[0]) if source or report.target else None
+    limits = find_limits(report.environment, gpu, _implied_peak(report))
+    text = read_source(source or report.target) or read_source(report.target.split(" ")[0])
     kernels = gather(report, limits, text)
     total = sum(k.launches * (k.duration_us or 0.0) for k in kernels)
     cases = [
@@ -40,6 +40,7 @@ def diagnose(report: Report, *, gpu: str | None = None, source: str | None = Non
             kernel=k,
             ladder=climb(k),
             share=k.launches * k.duration_us / total if k.duration_us and total else 1.0,
+            operations=max(1, k.launches // report.repeat),
         )
         for k in kernels
     ]
@@ -52,7 +53,7 @@ def diagnose(report: Report, *, gpu: str | None = None, source: str | None = Non
         kernels=tuple(_entry(case) for case in cases),
         pipeline=tuple(_ordered(pipeline)),
         ladder=_together(cases, pipeline),
-        notes=report.notes,
+        notes=(*report.notes, *(("the report is incomplete: launches may be missing",) if report.incomplete else ())),
         target=report.target,
     )
 
@@ -60,6 +61,11 @@ def diagnose(report: Report, *, gpu: str | None = None, source: str | None = Non
 def _entry(case: Case) -> KernelDiagnosis:
     answers = [rules.judge(rule, case) for rule in rules.kernel_rules()]
     findings = [a for a in answers if isinstance(a, Finding)]
+    if any(f.severity == Severity.TUNE for f in findings):
+        # where a block size or a warp count is what to change, nobody is told that it cannot help
+        findings = [
+            replace(f, unhelpful=tuple(w for w in f.unhelpful if not w.startswith("block size"))) for f in findings
+        ]
     kernel, ladder = case.kernel, case.ladder
     return KernelDiagnosis(
         name=kernel.name,
@@ -74,6 +80,15 @@ def _entry(case: Case) -> KernelDiagnosis:
         findings=tuple(_ordered(_settled(findings, case))),
         silences=tuple(a for a in answers if isinstance(a, Silence)),
     )
+
+
+def _implied_peak(report: Report) -> float | None:
+    """Peak bandwidth in GB/s that ncu's DRAM percentage implies, from the launch that moved the most."""
+    frame = report.frame
+    if not {"dram_gbps", "dram_pct", "dram_bytes"} <= set(frame.columns):
+        return None
+    row = frame.sort_values("dram_bytes").iloc[-1]
+    return float(100 * row["dram_gbps"] / row["dram_pct"]) if row["dram_pct"] > 5 and row["dram_gbps"] > 0 else None
 
 
 def _settled(findings: list[Finding], case: Case) -> list[Finding]:
@@ -100,7 +115,7 @@ def _together(cases: list[Case], pipeline: list[Finding]) -> tuple[Rung, ...]:
     rungs = [Rung(limit="measured", time_us=total, how="")]
     if all("dram" in ladder.floors for _, ladder in ladders):
         same = sum(k.launches // once * ladder.floors["dram"] for k, ladder in ladders)
-        left = max(0.0, 1 - same / total)
+        left = max(0.0, 1 - sum(k.launches // once * max(ladder.floors.values()) for k, ladder in ladders) / total)
         rungs.append(Rung(limit="dram", time_us=same, how=f"tuning alone can win {left:.0%} at most"))
         fused = [f for f in pipeline if f.cause == "fusion"]
         alone = sum(

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import pandas as pd
-
     from ncukit.diagnose.limits import Limits
     from ncukit.model import Dim3, Report, TritonLaunch
     from ncukit.source.syntax import JitFunction, SourceFile
@@ -53,7 +51,7 @@ class Kernel:
     @property
     def has_dot(self) -> bool | None:
         """Whether the kernel holds a matrix product; None when nothing tells."""
-        if self.triton is not None:
+        if self.triton is not None and self.triton.has_dot is not None:
             return self.triton.has_dot
         return self.function.has_dot if self.function else None
 
@@ -97,8 +95,12 @@ def gather(report: Report, limits: Limits, source: SourceFile | None) -> list[Ke
     if report.launches:
         import pandas as pd
 
-        constexprs = [str(sorted(x.constexprs.items())) if x else "" for x in report.launches]
-        keys.append(pd.Series(constexprs, index=frame.index))
+        # equal names and grids with other constexprs or other tensors are other kernels: their medians mean nothing
+        recorded = [
+            f"{sorted(x.constexprs.items())}{[(t.name, t.bytes, t.dtype) for t in x.tensors]}" if x else ""
+            for x in report.launches
+        ]
+        keys.append(pd.Series(recorded, index=frame.index))
     columns = [c for c in frame.columns if c not in IDENTITY]
     grouped = frame[columns].groupby(keys, sort=False)
     medians = grouped.median()
@@ -130,11 +132,3 @@ def dim3(text: str) -> Dim3 | None:
     """``(7168, 1, 1)`` as three numbers, or None."""
     numbers = [int(n) for n in re.findall(r"\d+", str(text))]
     return (numbers[0], numbers[1], numbers[2]) if len(numbers) == 3 else None
-
-
-def medians_of(frame: pd.DataFrame, column: str) -> float | None:
-    """Median of a column, or None when it is absent or empty."""
-    if column not in frame:
-        return None
-    value = float(frame[column].median())
-    return None if math.isnan(value) else value

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from ncukit.diagnose.limits import EMPTY_LAUNCH_US
 from ncukit.model import Gain, Rung
+from ncukit.read.derive import compulsory_traffic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -61,8 +62,9 @@ class Ladder:
         limit, floor = max(self.floors.items(), key=lambda item: item[1])
         if floor >= HELD * self.measured_us:
             return limit
-        # without the counters of the SMs it cannot be said that nothing else holds the kernel
-        return "latency" if "issue" in self.floors or "sm" in self.floors else "unknown"
+        # without the counters of DRAM and of the SMs it cannot be said that nothing else holds the kernel
+        looked = "dram" in self.floors and ("issue" in self.floors or "sm" in self.floors)
+        return "latency" if looked else "unknown"
 
     @property
     def efficiency(self) -> float | None:
@@ -70,6 +72,17 @@ class Ladder:
         if self.measured_us is None or not self.floors:
             return None
         return min(1.0, max(self.floors.values()) / self.measured_us)
+
+    def capped(self, promised: Gain | None) -> Gain | None:
+        """``promised`` cut to what the needed bytes allow: no change to one kernel makes it move fewer.
+
+        Data that fits L2 may cross DRAM less often than once, so the lower of the two DRAM rungs is the limit.
+        """
+        rungs = [t for t in (self.floors.get("dram"), self.compulsory_us) if t is not None]
+        if promised is None or self.measured_us is None or self.compulsory_us is None or min(rungs) <= 0:
+            return promised
+        most = max(1.0, self.measured_us / min(rungs))
+        return Gain(low=min(promised.low, most), best=min(promised.best, most), high=min(promised.high, most))
 
     def without(self, changed: Mapping[str, float], *, best_efficiency: float | None = None) -> Gain | None:
         """The gain when some floors fall to new times.
@@ -140,7 +153,7 @@ def climb(kernel: Kernel) -> Ladder:
 
 def _dram(kernel: Kernel, time: float, add: Callable[[str, float, str], None]) -> None:
     read, write = kernel.get("dram_read_bytes"), kernel.get("dram_write_bytes")
-    if read is not None and write is not None:
+    if read is not None and write is not None and kernel.duration_us is not None:
         floor = kernel.limits.dram_us(read, write)
         roof = kernel.limits.roof_gbps(read, write)
         if floor is not None and roof is not None:
@@ -160,16 +173,10 @@ def _dram(kernel: Kernel, time: float, add: Callable[[str, float, str], None]) -
 
 
 def _compulsory(kernel: Kernel) -> float | None:
-    if kernel.triton is None or kernel.get("compulsory_bytes") is None:
-        return None
-    reads, writes = compulsory_bytes(kernel)
-    return kernel.limits.dram_us(reads, writes)
+    needed = compulsory_bytes(kernel)
+    return kernel.limits.dram_us(*needed) if needed and sum(needed) > 0 else None
 
 
-def compulsory_bytes(kernel: Kernel) -> tuple[float, float]:
-    """(bytes read, bytes written) that the launch cannot avoid: each distinct buffer once a direction."""
-    if kernel.triton is None:
-        return 0.0, 0.0
-    loaded = {t.buffer: t.bytes for t in kernel.triton.tensors if t.loaded}
-    stored = {t.buffer: t.bytes for t in kernel.triton.tensors if t.stored}
-    return float(sum(loaded.values())), float(sum(stored.values()))
+def compulsory_bytes(kernel: Kernel) -> tuple[float, float] | None:
+    """(bytes read, bytes written) that the launch cannot avoid; None when the recorded arguments do not tell."""
+    return compulsory_traffic(kernel.triton) if kernel.triton is not None else None

@@ -20,8 +20,6 @@ READ_SHARE = 0.92
 """The same for a pure read; measured 0.945 on an H200."""
 EMPTY_LAUNCH_US = 1.7
 """GPU time of an empty kernel under ncu: 1.66 to 1.70 us on an H200 (ncu 2025.3.1, clocks free)."""
-LAUNCH_SLOT_US = 4.0
-"""Time from one small launch to the next without a CUDA graph: an order of magnitude, it depends on the host."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,18 +58,20 @@ class Limits:
         return (read_bytes + write_bytes) / roof / 1e3 if roof else None
 
 
-def find_limits(environment: Environment, gpu: str | None = None) -> Limits:
+def find_limits(environment: Environment, gpu: str | None = None, implied_peak_gbps: float | None = None) -> Limits:
     """Limits for a report.
 
     Args:
         environment: what the report says of its device.
-        gpu: the user's word for it, for reports that say nothing; it must not contradict the report.
+        gpu: the user's word for it, for reports that do not name theirs.
+        implied_peak_gbps: what ncu's own percentage makes of the bytes it counted, for a GPU nobody knows.
 
     Raises:
         NcukitError: ``gpu`` is not in the spec table.
     """
-    known = gpus.get(gpu) if gpu else gpus.find(environment.gpu)
-    peak = environment.peak_dram_gbps or (known.dram_gbps if known else None)
+    named = gpus.get(gpu) if gpu else None  # a name that is not in the table is an error, needed or not
+    known = gpus.find(environment.gpu) if environment.gpu else named
+    peak = environment.peak_dram_gbps or (known.dram_gbps if known else None) or implied_peak_gbps
     name = known.name if known else environment.gpu or "unknown GPU"
     if peak is None:
         note = f"{name}: DRAM bandwidth unknown, so no roof can be drawn (name the GPU with --gpu)"
@@ -80,6 +80,8 @@ def find_limits(environment: Environment, gpu: str | None = None) -> Limits:
     measured = bool(known and known.dram_copy_gbps)
     copy = known.dram_copy_gbps if known and known.dram_copy_gbps else COPY_SHARE * peak
     read = known.dram_read_gbps if known and known.dram_read_gbps else max(copy, READ_SHARE * peak)
+    if environment.peak_dram_gbps is None and known is None:
+        name += " (peak as ncu's percentage implies it)"
     how = "measured on this model" if measured else f"taken as {COPY_SHARE:.0%} and {READ_SHARE:.0%} of peak"
     return Limits(
         gpu=known,

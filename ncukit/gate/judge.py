@@ -82,6 +82,8 @@ def judge(report: Report, budgets: Sequence[Budget], patterns: Iterable[str] = (
         *_kernels(report, budgets, chosen),
         *(_absent(pattern, budgets, names) for pattern in unmatched),
     ]
+    if report.incomplete:
+        kernels.append(_unjudged("(launches that are lost)", budgets, "the report ends too early or a launch failed"))
     lacking = dict.fromkeys(
         verdict.metric
         for kernel in kernels
@@ -264,20 +266,25 @@ def _absent(pattern: str, budgets: Sequence[Budget], names: Sequence[str]) -> Ju
     functions = list(dict.fromkeys(function_name(name) for name in names))
     more = f" and {len(functions) - _SHOWN_NAMES} more" if functions[_SHOWN_NAMES:] else ""
     shown = ", ".join(functions[:_SHOWN_NAMES]) + more
+    return _unjudged(pattern, budgets, f"no kernel of the report matches; it has {shown or 'none'}")
+
+
+def _unjudged(kernel: str, budgets: Sequence[Budget], reason: str) -> Judged:
+    """Every budget unjudged for one reason, for something that is not in the report."""
     verdicts = tuple(
         Verdict(
-            kernel=pattern,
+            kernel=kernel,
             metric=budget.metric,
             unit=budget.unit,
             bound=budget.bound,
             limit=budget.limit,
             measured=None,
             status=Status.UNJUDGED,
-            reason=f"no kernel of the report matches; it has {shown or 'none'}",
+            reason=reason,
         )
         for budget in budgets
     )
-    return Judged(kernel=pattern, launches=0, verdicts=verdicts)
+    return Judged(kernel=kernel, launches=0, verdicts=verdicts)
 
 
 def _collect_command(report: Report, metrics: list[str]) -> str:

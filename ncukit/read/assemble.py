@@ -108,6 +108,7 @@ def finish(
     gpu: str | None,
     launches: tuple[TritonLaunch | None, ...] = (),
     target: str = "",
+    repeat: int = 1,
 ) -> Report:
     """The Report of a draft.
 
@@ -118,6 +119,7 @@ def finish(
         gpu: the GPU to assume when the report does not name one.
         launches: what the harness recorded, one entry a row, or nothing.
         target: what was profiled.
+        repeat: how often the same work was measured.
 
     Raises:
         NcukitError: ``gpu`` is not in the spec table.
@@ -151,6 +153,7 @@ def finish(
         notes=tuple(dict.fromkeys(notes)),
         launches=launches,
         target=target,
+        repeat=repeat,
         incomplete=draft.incomplete,
     )
 

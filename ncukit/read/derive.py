@@ -13,7 +13,7 @@ from ncukit import gpus, metrics
 if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping, Sequence
 
-    from ncukit.model import Environment, Tensor, TritonLaunch
+    from ncukit.model import Environment, TritonLaunch
     from ncukit.read.numbers import FloatArray
 
 _FUNCTIONS = {"minimum": np.minimum, "maximum": np.maximum}
@@ -151,16 +151,21 @@ def compulsory_bytes(launches: Sequence[TritonLaunch | None]) -> FloatArray:
 
 
 def _needed(launch: TritonLaunch | None) -> float:
-    if launch is None:
-        return np.nan
-    buffers: dict[int, list[Tensor]] = {}
+    traffic = None if launch is None else compulsory_traffic(launch)
+    return np.nan if traffic is None else traffic[0] + traffic[1]
+
+
+def compulsory_traffic(launch: TritonLaunch) -> tuple[float, float] | None:
+    """(bytes read, bytes written) that a launch cannot avoid; None when an argument could not be followed.
+
+    One buffer passed twice (in place, or as two arguments) crosses the memory bus once each way.
+    """
+    reads: dict[int, int] = {}
+    writes: dict[int, int] = {}
     for tensor in launch.tensors:
-        buffers.setdefault(tensor.buffer, []).append(tensor)
-    total = 0
-    for views in buffers.values():
-        if any(view.loaded is None or view.stored is None for view in views):
-            return np.nan
-        # One buffer passed twice (in place, or as two arguments) crosses the memory bus once each way.
-        total += max((view.bytes for view in views if view.loaded), default=0)
-        total += max((view.bytes for view in views if view.stored), default=0)
-    return float(total)
+        if tensor.loaded is None or tensor.stored is None:
+            return None
+        for touched, side in ((tensor.loaded, reads), (tensor.stored, writes)):
+            if touched:
+                side[tensor.buffer] = max(tensor.bytes, side.get(tensor.buffer, 0))
+    return float(sum(reads.values())), float(sum(writes.values()))

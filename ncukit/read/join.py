@@ -53,12 +53,18 @@ def join(
     joined: list[TritonLaunch | None] = [None] * len(kernels)
     for position, (row, launch) in enumerate(zip_longest(rows, recorded), start=1):
         measured = None if row is None else _shown(kernels[row], grids[row])
-        expected = None if launch is None else _shown(launch.kernel, launch.grid)
+        expected = None if launch is None else _shown(launch.kernel, _grid(launch))
         if measured != expected:
             raise _mismatch(position, measured, expected)
         _check_block(position, launch, blocks[row])
         joined[row] = launch
     return tuple(joined)
+
+
+def _grid(launch: TritonLaunch) -> Dim3:
+    """The grid as the driver sees it: Triton launches each program of a cluster as a block of its own."""
+    x, y, z = launch.grid
+    return x * launch.num_ctas, y, z
 
 
 def _shown(kernel: str, grid: Dim3) -> str:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _T = TypeVar("_T")
+_UNTOUCHED = {"loads": [], "stores": [], "loaded": False, "stored": False}
 Scalar = int | float | str | bool | None
 
 
@@ -71,6 +72,7 @@ def _optional(value: Any, kind: type[_T]) -> _T | None:
 def _launch(entry: dict[str, Any], kernels: Mapping[str, dict[str, Any]]) -> TritonLaunch:
     kernel = kernels[_typed(entry["kernel"], str)]
     arguments = _typed(kernel.get("arguments") or {}, dict)
+    tensors = [_typed(tensor, dict) for tensor in _typed(entry["tensors"], list)]
     return TritonLaunch(
         kernel=_typed(kernel["name"], str),
         grid=_grid(entry["grid"]),
@@ -83,12 +85,21 @@ def _launch(entry: dict[str, Any], kernels: Mapping[str, dict[str, Any]]) -> Tri
         cooperative=_typed(kernel.get("cooperative", False), bool),
         constexprs=_scalars(kernel.get("constexprs")),
         scalars=_scalars(entry.get("scalars")),
-        tensors=tuple(_tensor(_typed(tensor, dict), arguments) for tensor in _typed(entry["tensors"], list)),
-        has_dot=_typed(kernel.get("has_dot", False), bool),
+        tensors=tuple(_tensor(tensor, arguments if _accounted(arguments, tensors) else {}) for tensor in tensors),
+        has_dot=_optional(kernel.get("has_dot"), bool),
         file=_optional(kernel.get("file"), str),
         line=_optional(kernel.get("line"), int),
         launch_line=_optional(entry.get("launch_line"), int),
     )
+
+
+def _accounted(arguments: Mapping[str, Any], tensors: list[dict[str, Any]]) -> bool:
+    """Whether every argument that the kernel touches is among the recorded tensors.
+
+    Another library's array or a member of a tuple is not, and then nothing can be said of the launch's bytes.
+    """
+    named = {tensor.get("name") for tensor in tensors}
+    return all(name in named or access == _UNTOUCHED for name, access in arguments.items())
 
 
 def _grid(value: Any) -> Dim3:

@@ -60,6 +60,7 @@ def read_run_directory(path: Path, *, name: str, gpu: str | None) -> Report:
         gpu=gpu,
         launches=() if recording is None else _joined(draft, recording, run),
         target=run.target,
+        repeat=run.repeat,
     )
     return replace(report, missing={**run.unanswered(report), **report.missing, **run.missing_of(report)})
 
@@ -114,6 +115,8 @@ class _Run:
         self.target: str = self._take(document, "target", str)
         command = self._strings(document, "command")
         # collect passes the long option; a target's own "-c" (python -c) is not mistaken for it.
+        repeat = requested.get("repeat")
+        self.repeat = repeat if isinstance(repeat, int) and repeat > 0 else 1
         self.filtered = requested.get("kernel") is not None
         self.stopped_early = any(word.split("=")[0] == "--launch-count" for word in command)
 

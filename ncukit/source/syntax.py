@@ -35,8 +35,10 @@ class JitFunction:
     loads: tuple[Access, ...]
     stores: tuple[Access, ...]
     has_dot: bool
-    loop_lines: tuple[int, ...]
-    autotuned: bool
+    plain_loops: tuple[int, ...]
+    """Lines of loops over ``range`` or ``tl.range`` that load and set no ``num_stages``: those that could."""
+    autotune_line: int | None
+    """Line of the ``@triton.autotune`` decorator: an autotuned knob is set there, never at the launch."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,11 +60,12 @@ class SourceFile:
     launches: tuple[LaunchSite, ...]
 
     def knob(self, kernel: str, name: str) -> str | None:
-        """``path:line`` where a launch of ``kernel`` sets ``name``, or None."""
+        """``path:line`` where ``name`` is set for ``kernel``: at a launch, else in its autotuner. None if nowhere."""
         for site in self.launches:
             if site.kernel == kernel and name in site.knobs:
                 return f"{self.path}:{site.knobs[name]}"
-        return None
+        function = self.functions.get(kernel)
+        return f"{self.path}:{function.autotune_line}" if function and function.autotune_line else None
 
     def launch(self, kernel: str) -> str | None:
         """``path:line`` of the first launch of ``kernel``, or None."""
@@ -124,9 +127,16 @@ def _function(node: ast.FunctionDef) -> JitFunction:
         loads=tuple(sorted(loads, key=lambda a: a.line)),
         stores=tuple(sorted(stores, key=lambda a: a.line)),
         has_dot=has_dot,
-        loop_lines=tuple(sorted(n.lineno for n in ast.walk(node) if isinstance(n, ast.For | ast.While))),
-        autotuned=any("autotune" in ast.unparse(d) for d in node.decorator_list),
+        plain_loops=tuple(sorted(n.lineno for n in ast.walk(node) if isinstance(n, ast.For) and _could_pipeline(n))),
+        autotune_line=next((d.lineno for d in node.decorator_list if "autotune" in _called(d)), None),
     )
+
+
+def _could_pipeline(loop: ast.For) -> bool:
+    if not isinstance(loop.iter, ast.Call) or _called(loop.iter) not in ("range", "tl.range"):
+        return False
+    staged = any(keyword.arg == "num_stages" for keyword in loop.iter.keywords)
+    return not staged and any(_called(part).endswith(".load") for part in ast.walk(loop))
 
 
 def _origin(address: ast.expr, origins: Mapping[str, str]) -> str | None:

@@ -48,15 +48,17 @@ if scene in logs:
 table = (session / "metrics.csv").read_text()
 if scene == "cut":
     table = table[: len(table) - 400]
-if scene == "binary":
-    log.write_bytes(bytes(range(256)) * 50)
+if scene == "empty":
+    log.write_text("")
     sys.exit(0)
 if scene == "other-grid":
     table = table.replace("(7168, 1, 1)", "(7169, 1, 1)")
 if scene == "one-row":
     table = "\\n".join(table.splitlines()[:-1]) + "\\n"
 log.write_text(table)
-if after("--record"):
+if scene == "binary":
+    log.write_bytes(bytes(range(256)) * 50)
+if after("--record") and scene != "norecord":
     shutil.copy(session / "record.json", after("--record"))
     shutil.copy(session / "progress.jsonl", after("--progress"))
 '''

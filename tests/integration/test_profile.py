@@ -71,6 +71,8 @@ def test_the_seeds_dead_metric_is_translated_with_a_note_and_its_absence_reporte
         ("binary", 2, "ncu's output: the file holds binary data"),
         ("other-grid", 3, "ncu's launches are not the recorded ones"),
         ("one-row", 3, "missing in ncu's report"),
+        ("norecord", 3, "ended before its launches were recorded"),
+        ("empty", 4, "launched no kernel"),
         ("cut", 3, "ends in the middle of a row"),
     ],
 )
@@ -167,6 +169,21 @@ def test_recorded_shows_the_bundled_recording_and_says_so(bare):
     document = json.loads(bare("profile", NAIVE, "--recorded", "h200", "--format", "json").stdout)
     assert document["recorded"] is True
     assert not (bare.folder / "profiles").exists()
+
+
+@pytest.mark.parametrize("words", [("--size", "batch_size=8"), ("-k", "x"), ("--preset", "quick"), ("--repeat", "2")])
+def test_a_recording_is_not_resized_or_filtered_in_silence(bare, words):
+    done = bare("profile", NAIVE, "--recorded", *words)
+    assert done.returncode == 2
+    assert "a recording is what it is" in done.stderr
+
+
+def test_a_list_of_no_metrics_is_refused(shell):
+    assert shell("profile", NAIVE, "--metrics", " , ").returncode == 2
+
+
+def test_a_dry_run_checks_the_names_too(shell):
+    assert shell("profile", NAIVE, "--dry-run", "--metrics", "dram__bytes_reed.sum").returncode == 2
 
 
 def test_a_recording_that_does_not_exist_lists_those_that_do(bare):

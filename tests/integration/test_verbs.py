@@ -106,6 +106,20 @@ def test_the_gates_exit_codes(shell, budgets, code):
     assert "Traceback" not in done.stderr
 
 
+def test_a_report_that_is_cut_off_is_never_a_pass(shell):
+    table = (ROOT / "profiles/h200/naive_instance_norm/metrics.csv").read_bytes()
+    (shell.folder / "cut.csv").write_bytes(table[:-300])
+    done = shell("gate", "cut.csv", "--min", "dram_pct=70")
+    assert done.returncode == 4
+    assert "launches that are lost" in done.stdout
+
+
+def test_a_report_without_readings_exits_4(shell):
+    done = shell("diagnose", "-", stdin='{"k": {"launch__grid_size": 7}}')
+    assert done.returncode == 4
+    assert done.stderr.startswith("next: ncukit profile")
+
+
 def test_a_verdict_says_measured_limit_and_what_the_metric_is(shell):
     done = shell("gate", str(NAIVE), "--min", "dram_pct=85")
     assert "normalize_kernel" in done.stdout

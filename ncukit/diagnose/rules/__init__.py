@@ -7,12 +7,12 @@ docstring that is its page: ``ncukit explain CODE`` prints it.
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
 
 from ncukit.errors import NcukitError, nearest
-from ncukit.model import Finding, Silence
+from ncukit.model import Finding, Severity, Silence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,6 +39,8 @@ class Case:
     ladder: Ladder
     share: float = 1.0
     """Share of the report's whole GPU time that this kernel's launches take; 1 when times are unknown."""
+    operations: int = 1
+    """Launches of this kernel in one run of the work: a repeated measurement counts once."""
 
 
 class Rule(Protocol):
@@ -93,7 +95,9 @@ def judge(rule: Rule, case: Case) -> Finding | Silence:
         reasons = [f"{name} ({case.kernel.missing.get(name, 'not collected')})" for name in absent]
         return Silence(code=rule.CODE, cause=rule.CAUSE, reason=f"needs {', '.join(reasons)}")
     answer = rule.judge(case)
-    return Silence(code=rule.CODE, cause=rule.CAUSE, reason=answer) if isinstance(answer, str) else answer
+    if isinstance(answer, str):
+        return Silence(code=rule.CODE, cause=rule.CAUSE, reason=answer)
+    return replace(answer, gain=case.ladder.capped(answer.gain)) if answer.severity == Severity.TUNE else answer
 
 
 def _modules() -> dict[str, object]:

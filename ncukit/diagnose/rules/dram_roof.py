@@ -50,7 +50,7 @@ def judge(case: Case) -> Finding | str:
     if share < HELD:
         return f"DRAM alone would need {share:.0%} of the time"
     left = Gain(low=1.0, best=max(1.0, min(1 / share, 1 + (1 / share - 1) / 2)), high=max(1.0, 1 / share))
-    by_bytes = kernel.get("dram_bytes") is not None and not ladder.relative
+    by_bytes = kernel.get("dram_bytes") is not None and not ladder.relative and kernel.limits.copy_gbps is not None
     ratio = kernel.get("traffic_ratio")
     lean = ratio is not None and ratio <= 1.1
     title = f"at the DRAM roof: {share:.0%} of the bandwidth within reach"

@@ -45,11 +45,11 @@ FIRES_ABOVE = 1.15
 def judge(case: Case) -> Finding | str:
     """Compare what DRAM moved with what the arguments need."""
     kernel, ladder = case.kernel, case.ladder
-    reads, writes = compulsory_bytes(kernel)
+    reads, writes = compulsory_bytes(kernel) or (0.0, 0.0)
     needed = reads + writes
     moved = kernel.metrics["dram_read_bytes"] + kernel.metrics["dram_write_bytes"]
     if needed <= 0:
-        return "no tensor arguments were recorded"
+        return "no tensor arguments were recorded, or one of them could not be followed"
     if moved / needed <= FIRES_ABOVE:
         return f"DRAM moved {moved / needed:.2f} times the compulsory bytes"
     local = 32 * ((kernel.get("local_load_sectors") or 0.0) + (kernel.get("local_store_sectors") or 0.0))

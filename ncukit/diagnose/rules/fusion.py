@@ -34,7 +34,7 @@ import math
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from ncukit.diagnose.ladder import BEST_EFFICIENCY, LOW_EFFICIENCY
+from ncukit.diagnose.ladder import BEST_EFFICIENCY, LOW_EFFICIENCY, compulsory_bytes
 from ncukit.model import Confidence, Evidence, Finding, Gain, Severity, Suggestion, Tensor
 
 if TYPE_CHECKING:
@@ -55,11 +55,18 @@ THREADS = 256
 
 def judge_all(cases: Sequence[Case]) -> list[Finding]:
     """One finding a chain of neighbours that share data."""
-    findings = []
+    findings: list[Finding] = []
     for chain in _chains(cases):
-        finding = _by_tensors(chain) or _by_bytes(chain) or _by_percentages(chain)
-        if finding is not None:
-            findings.append(finding)
+        if all(case.kernel.triton is not None for case in chain):
+            # what was recorded is not overruled by a guess
+            found = _by_tensors(chain)
+            findings += [found] if found else []
+            continue
+        taken = False
+        for pair in pairwise(chain):
+            found = None if taken else _by_bytes(pair) or _by_percentages(pair)
+            taken = found is not None  # a kernel is fused with one neighbour, not with both
+            findings += [found] if found else []
     return findings
 
 
@@ -93,8 +100,8 @@ def _shared(a: Case, b: Case) -> list[Tensor]:
 
 
 def _by_tensors(chain: Sequence[Case]) -> Finding | None:
-    if any(case.kernel.triton is None for case in chain):
-        return None
+    if any(compulsory_bytes(case.kernel) is None for case in chain):
+        return None  # an argument that could not be followed may be the very one that matters
     reads, writes, intermediate = _outside(chain)
     needed = float(sum(reads.values()) + sum(writes.values()))
     if any(case.kernel.get("dram_bytes") is None or case.ladder.relative for case in chain):
@@ -110,7 +117,8 @@ def _by_tensors(chain: Sequence[Case]) -> Finding | None:
     shared = max((t.bytes for a, b in pairwise(chain) for t in _shared(a, b)), default=0)
     how = "pass on" if intermediate and max(intermediate.values()) >= shared else "both read"
     title = f"{_names(chain)} {how} the same {shared / 1e9:.3g} GB"
-    return _finding(chain, moved, needed, floor, "high", title, f"shared: {names}")
+    sure: Confidence = "high" if limits.measured_roof else "medium"
+    return _finding(chain, moved, needed, floor, sure, title, f"shared: {names}")
 
 
 def _outside(chain: Sequence[Case]) -> tuple[dict[int, int], dict[int, int], dict[int, int]]:

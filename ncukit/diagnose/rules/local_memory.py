@@ -85,7 +85,7 @@ def judge(case: Case) -> Finding | str:
 def _gain(case: Case, share: float) -> Gain | None:
     kernel, ladder = case.kernel, case.ladder
     new = {limit: ladder.floors[limit] * (1 - share) for limit in ("l1", "l2", "pipe-lsu") if limit in ladder.floors}
-    reads, writes = compulsory_bytes(kernel)
+    reads, writes = compulsory_bytes(kernel) or (0.0, 0.0)
     floor = kernel.limits.dram_us(reads, writes) if reads + writes > 0 else None
     if floor is not None and "dram" in ladder.floors:
         new["dram"] = min(floor, ladder.floors["dram"])

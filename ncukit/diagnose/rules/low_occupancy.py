@@ -44,6 +44,8 @@ def judge(case: Case) -> Finding | str:
     """Fire when few resident warps are what keeps the kernel from its next limit."""
     kernel, ladder = case.kernel, case.ladder
     possible = kernel.metrics["theoretical_occupancy_pct"]
+    if possible <= 0:
+        return "theoretical occupancy was not determined"
     if possible >= FIRES_BELOW_PCT:
         return f"theoretical occupancy is {possible:.0f} %"
     if ladder.bound != "latency":
@@ -94,6 +96,11 @@ def judge(case: Case) -> Finding | str:
     )
 
 
+def _warps_at(case: Case) -> str | None:
+    kernel = case.kernel
+    return (kernel.source.knob(kernel.name, "num_warps") if kernel.source else None) or kernel.launched_at
+
+
 def _suggestion(case: Case, limiter: str) -> Suggestion:
     kernel = case.kernel
     block = kernel.block_knob()
@@ -104,7 +111,7 @@ def _suggestion(case: Case, limiter: str) -> Suggestion:
             knob="num_warps",
             from_value=str(warps) if warps else None,
             to_value=str(warps * 2) if warps else None,
-            location=kernel.launched_at,
+            location=_warps_at(case),
             why="an SM holds a limited number of blocks, whatever their size",
             watch="registers a thread",
         )

@@ -63,11 +63,12 @@ def judge(case: Case) -> Finding | str:
     if limit == "launch":
         return "the launch itself is most of the time: see launch-overhead"
     share = floor / ladder.measured_us
+    guess = ladder.relative or waves is None
     return Finding(
         code=CODE,
         cause=CAUSE,
         severity=Severity.TUNE,
-        confidence="medium",
+        confidence="low" if guess else "medium",
         title=f"waits for memory: {share:.0%} of what {limit} allows is in flight",
         evidence=(
             Evidence(
@@ -78,7 +79,7 @@ def judge(case: Case) -> Finding | str:
             ),
             *_busy(case),
         ),
-        gain=gain(ladder.measured_us, floor, BEST_EFFICIENCY),
+        gain=None if guess else gain(ladder.measured_us, floor, BEST_EFFICIENCY),
         suggestions=_suggestions(case),
         kernels=(kernel.name,),
     )
@@ -111,8 +112,8 @@ def _suggestions(case: Case) -> tuple[Suggestion, ...]:
             watch="registers and spills",
         )
     ]
-    if kernel.has_dot is False and kernel.function is not None and kernel.function.loop_lines:
-        line = kernel.function.loop_lines[0]
+    if kernel.has_dot is False and kernel.function is not None and kernel.function.plain_loops:
+        line = kernel.function.plain_loops[0]
         found.append(
             Suggestion(
                 action="pipeline the loop: for i in tl.range(..., num_stages=3)",

@@ -28,7 +28,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from ncukit.diagnose.ladder import gain
+from ncukit.diagnose.ladder import BEST_EFFICIENCY, gain
 from ncukit.model import Evidence, Finding, Severity, Suggestion
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def judge(case: Case) -> Finding | str:
     if ladder.measured_us is None or not ladder.floors:
         return "no floors to cap the gain"
     floor = max(*ladder.floors.values(), ladder.measured_us * (1 - idle))
-    best = gain(ladder.measured_us, floor, 0.98)
+    best = gain(ladder.measured_us, floor, BEST_EFFICIENCY)
     if best.best < 1.02:
         return f"the last wave idles {idle:.0%}, but {ladder.bound} holds the kernel"
     per_sm = kernel.get("blocks_per_sm")

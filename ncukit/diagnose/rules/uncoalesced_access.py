@@ -94,7 +94,7 @@ def _floors(case: Case, used: float, worst: str, share: float) -> dict[str, floa
     new = {limit: floors[limit] * used for limit in ("l1", "l2") if limit in floors}
     read, write = kernel.get("dram_read_bytes"), kernel.get("dram_write_bytes")
     if read is not None and write is not None and "dram" in floors:
-        need_read, need_write = compulsory_bytes(kernel)
+        need_read, need_write = compulsory_bytes(kernel) or (0.0, 0.0)
         if need_read + need_write <= 0:
             need_read = read * share if worst == "load" else read
             need_write = write * share if worst == "store" else write
@@ -137,7 +137,7 @@ def _suggestion(case: Case, side: str) -> Suggestion:
         accesses = kernel.function.loads if side == "load" else kernel.function.stores
         location = f"{kernel.source.path}:{accesses[0].line}" if accesses else location
     return Suggestion(
-        action=f"let neighbouring lanes of the {side} walk {name}'s contiguous dimension (stride 1)",
+        action=f"let neighbouring lanes of the {side} (likely of {name}) walk the contiguous dimension (stride 1)",
         why="lanes with a stride touch a sector each; with stride 1 eight fp32 lanes share one",
         location=location,
         watch=f"sectors_per_{side} should fall to 4 (32-bit) or 16 (128-bit accesses)",

@@ -31,7 +31,7 @@ def write(tmp_path, text=LAYOUT, name="kernel.py"):
 
 def test_a_file_in_the_layout_is_a_kernel(tmp_path):
     path = write(tmp_path)
-    assert (resolve(path, ()).kind, resolve(path, ()).argv) == ("kernel", (path,))
+    assert (resolve(path, None).kind, resolve(path, None).argv) == ("kernel", (path,))
 
 
 def test_the_same_file_with_arguments_is_a_script(tmp_path):
@@ -40,8 +40,12 @@ def test_the_same_file_with_arguments_is_a_script(tmp_path):
     assert resolve(path, ("--n", "4")).argv == (path, "--n", "4")
 
 
+def test_dashes_alone_make_a_script_of_it_too(tmp_path):
+    assert resolve(write(tmp_path), ()).kind == "script"
+
+
 def test_a_python_file_without_the_layout_is_a_script(tmp_path):
-    assert resolve(write(tmp_path, "print(1)"), ()).kind == "script"
+    assert resolve(write(tmp_path, "print(1)"), None).kind == "script"
 
 
 def test_words_after_the_dashes_alone_are_a_command():
@@ -51,12 +55,12 @@ def test_words_after_the_dashes_alone_are_a_command():
 
 def test_a_model_imported_from_elsewhere_counts(tmp_path):
     text = LAYOUT.replace("class ModelNew(nn.Module):\n    pass", "from elsewhere import Model")
-    assert resolve(write(tmp_path, text), ()).kind == "kernel"
+    assert resolve(write(tmp_path, text), None).kind == "kernel"
 
 
 def test_sizes_set_constants_also_in_tuples_and_with_annotations(tmp_path):
     path = write(tmp_path)
-    target = resolve(path, (), ("batch_size=8", "dim1=32", "ratio=0.25"))
+    target = resolve(path, None, ("batch_size=8", "dim1=32", "ratio=0.25"))
     assert target.sizes == (("batch_size", "8"), ("dim1", "32"), ("ratio", "0.25"))
 
 
@@ -71,7 +75,7 @@ def test_sizes_set_constants_also_in_tuples_and_with_annotations(tmp_path):
 )
 def test_a_size_that_cannot_be_set_is_a_usage_error(tmp_path, size, says):
     with pytest.raises(NcukitError) as error:
-        resolve(write(tmp_path), (), (size,))
+        resolve(write(tmp_path), None, (size,))
     assert error.value.exit_code == Exit.USAGE
     assert says in " ".join((error.value.message, *error.value.causes))
 
@@ -87,7 +91,7 @@ def test_a_size_that_cannot_be_set_is_a_usage_error(tmp_path, size, says):
 )
 def test_a_file_that_cannot_be_profiled_says_why(tmp_path, text, says):
     with pytest.raises(NcukitError, match=says) as error:
-        resolve(write(tmp_path, text), ())
+        resolve(write(tmp_path, text), None)
     assert error.value.exit_code == Exit.USAGE
     assert error.value.next_command
 
@@ -95,9 +99,9 @@ def test_a_file_that_cannot_be_profiled_says_why(tmp_path, text, says):
 def test_missing_file_folder_and_nothing_at_all(tmp_path):
     for argument in (str(tmp_path / "no.py"), str(tmp_path)):
         with pytest.raises(NcukitError, match="cannot read"):
-            resolve(argument, ())
+            resolve(argument, None)
     with pytest.raises(NcukitError, match="nothing to profile"):
-        resolve(None, ())
+        resolve(None, None)
 
 
 def test_names_of_folders():

@@ -136,3 +136,42 @@ def test_only_a_matrix_product_has_a_dot():
 def test_text_that_is_no_ttir_tells_nothing():
     for text in ("", "nonsense", "tt.func public @k(", "\n".join(["}"] * 50)):
         assert read_ttir(text).arguments == {}
+
+
+@triton.jit
+def rotate(a, b, c, d, out, n, B: tl.constexpr):
+    i = tl.arange(0, B)
+    p, q, r, s = a, b, c, d
+    for _ in range(n):
+        tl.store(out + i, tl.load(p + i))
+        p, q, r, s = q, r, s, p
+
+
+@triton.jit
+def walk(x, y, n, B: tl.constexpr):
+    i = tl.arange(0, B)
+    p, q, k = x, y, 0
+    while k < n:
+        tl.store(q + i, tl.load(p + i))
+        p += B
+        q += B
+        k += 1
+
+
+@triton.jit
+def hidden(x, y, B: tl.constexpr):
+    address = (x + tl.arange(0, B)).to(tl.int64)
+    tl.store(y + tl.arange(0, B), address)
+
+
+def test_pointers_that_a_loop_hands_round_are_all_found():
+    found = touched(facts(rotate, n="i32"))
+    assert found == {"a": "r", "b": "r", "c": "r", "d": "r", "out": "w"}
+
+
+def test_pointers_carried_by_a_while_loop_are_followed():
+    assert touched(facts(walk, n="i32")) == {"x": "r", "y": "w"}
+
+
+def test_a_pointer_that_becomes_a_number_is_unknown():
+    assert touched(facts(hidden, y="*i64"))["x"] is None

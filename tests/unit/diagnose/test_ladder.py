@@ -49,7 +49,8 @@ def test_a_busy_pipe_is_the_bound():
 
 
 def test_nothing_near_its_limit_is_latency():
-    assert climb(kernel(duration_us=100.0, issue_pct=20.0, l2_pct=30.0)).bound == "latency"
+    assert climb(kernel(duration_us=100.0, issue_pct=20.0, dram_pct=30.0)).bound == "latency"
+    assert climb(kernel(duration_us=100.0, issue_pct=20.0, l2_pct=30.0)).bound == "unknown"  # DRAM was not looked at
 
 
 def test_percentages_without_time_give_a_relative_ladder_and_no_rungs():

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from ncukit.diagnose import diagnose, rules
-from ncukit.model import Diagnosis, Finding, Severity
+from ncukit.model import Diagnosis, Finding, Report, Severity
 from ncukit.read import read
 
 ROOT = Path(__file__).parents[3]
@@ -133,8 +135,6 @@ def test_the_seeds_five_numbers_lead_to_the_same_conclusion_with_less_confidence
 
 
 def test_without_the_recorded_arguments_equal_bytes_still_point_at_fusion():
-    from dataclasses import replace
-
     report = replace(read(PROFILES / "naive_instance_norm"), launches=())
     report = replace(report, frame=report.frame.drop(columns=["compulsory_bytes", "useful_dram_pct", "traffic_ratio"]))
     (fusion,) = diagnose(report).pipeline
@@ -157,9 +157,74 @@ def test_codes_and_causes_are_unique():
 
 
 def test_a_rule_without_its_metrics_says_which_it_lacks():
-    from dataclasses import replace
-
     report = read(CASES / "copy")
     report = replace(report, frame=report.frame.drop(columns=["local_load_sectors"]))
     silences = {s.cause: s.reason for s in diagnose(report).kernels[0].silences}
     assert "needs local_load_sectors" in silences["local-memory"]
+
+
+def without(report: Report, *columns: str) -> Report:
+    return replace(report, frame=report.frame.drop(columns=[c for c in columns if c in report.frame]))
+
+
+def altered(report: Report, change) -> Report:
+    """The report with ``change`` applied to every recorded tensor."""
+    launches = tuple(replace(x, tensors=tuple(change(t) for t in x.tensors)) if x else None for x in report.launches)
+    return replace(report, launches=launches)
+
+
+def test_the_reports_own_gpu_wins_over_the_option():
+    report = read(PROFILES / "naive_instance_norm")
+    assert diagnose(report, gpu="RTX 4090").pipeline == diagnose(report).pipeline
+
+
+def test_an_argument_that_could_not_be_followed_promises_no_fusion():
+    report = read(PROFILES / "naive_instance_norm")
+    report = altered(report, lambda t: replace(t, loaded=None, stored=None) if t.name == "y_ptr" else t)
+    assert diagnose(report).pipeline == ()
+
+
+def test_recorded_tensors_are_not_overruled_by_equal_bytes():
+    numbers = iter(range(1000))
+    report = altered(read(PROFILES / "naive_instance_norm"), lambda t: replace(t, buffer=next(numbers)))
+    assert diagnose(report).pipeline == ()
+
+
+def test_launches_with_other_tensors_are_other_kernels():
+    report = read(PROFILES / "naive_rms_norm")
+    small = replace(report.launches[0], tensors=tuple(replace(t, bytes=1000) for t in report.launches[0].tensors))
+    frame = pd.concat([report.frame, report.frame], ignore_index=True)
+    doubled = replace(report, frame=frame, launches=(small, report.launches[0]))
+    assert len(diagnose(doubled).kernels) == 2
+
+
+def test_without_time_bytes_are_no_roof():
+    report = without(read(CASES / "small_grid"), "duration_ns", "duration_us", "dram_gbps", "useful_dram_pct")
+    (kernel,) = diagnose(report).kernels
+    assert kernel.bound != "dram"
+    assert [f.cause for f in kernel.findings] == []
+
+
+def test_without_dram_readings_latency_is_not_claimed():
+    report = without(read(PROFILES / "rms_norm"), "dram_read_bytes", "dram_write_bytes", "dram_bytes", "dram_pct")
+    (kernel,) = diagnose(report).kernels
+    assert kernel.bound == "unknown"
+    assert kernel.findings == ()
+
+
+def test_a_repeated_measurement_is_not_many_launches():
+    report = read(CASES / "launches")
+    assert diagnose(report).pipeline
+    assert diagnose(replace(report, repeat=len(report.frame))).pipeline == ()
+
+
+def test_nobody_is_told_that_the_suggested_knob_cannot_help():
+    for finding in found(CASES / "spills"):
+        assert not any(words.startswith("block size") for words in finding.unhelpful)
+
+
+def test_an_unknown_gpu_gets_its_peak_from_ncus_own_percentage():
+    report = read(PROFILES / "naive_instance_norm")
+    unknown = replace(report, environment=replace(report.environment, gpu="Foo 9", attributes={}))
+    (fusion,) = diagnose(unknown).pipeline
+    assert fusion.confidence == "medium"

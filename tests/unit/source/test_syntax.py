@@ -32,12 +32,13 @@ def test_functions_accesses_and_knobs_have_their_lines(tmp_path):
     assert source is not None
     function = source.functions["mm"]
     assert set(source.functions) == {"mm"}
-    assert (function.line, function.has_dot, function.autotuned, function.loop_lines) == (5, True, True, (7,))
+    assert (function.line, function.has_dot, function.autotune_line, function.plain_loops) == (5, True, 3, (7,))
     assert [(a.line, a.pointer) for a in function.loads] == [(8, "a_ptr")]
     assert [(a.line, a.pointer) for a in function.stores] == [(10, "c_ptr")]
     assert source.knob("mm", "BLOCK") == f"{path}:13"
     assert source.knob("mm", "num_warps") == f"{path}:15"
-    assert source.knob("mm", "num_stages") is None
+    assert source.knob("mm", "num_stages") == f"{path}:3"  # not at the launch: in the autotuner's configs
+    assert source.knob("other", "BLOCK") is None
     assert source.launch("mm") == f"{path}:14"
 
 
