@@ -52,9 +52,11 @@ def command(
         from ncukit.render.console import diagnosis_page
 
         emit(diagnosis_page(diagnosis, color=wants_color(output), width=width(), explain=explain), output)
-    if all(k.bound == "unknown" and not k.findings for k in diagnosis.kernels) and not diagnosis.pipeline:
-        next_step(f"ncukit profile {diagnosis.target or 'FILE.py'}")
-        return int(Exit.NOTHING)
+    silent = all(k.bound == "unknown" and not k.findings for k in diagnosis.kernels) and not diagnosis.pipeline
+    if silent:
+        next_step(f"ncukit profile {diagnosis.target or 'FILE.py'} --preset default")
+        measured = any(k.duration_us is not None for k in diagnosis.kernels)
+        return int(Exit.OK if measured else Exit.NOTHING)
     findings = [f for k in diagnosis.kernels for f in k.findings] + list(diagnosis.pipeline)
     tune = [f for f in findings if f.severity == "tune"]
     best = max(tune, key=lambda f: f.gain.best if f.gain else 0.0, default=None)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import ast
 import contextlib
+import importlib.util
 import json
 import os
 import platform
@@ -77,6 +78,20 @@ class Recorder:
             return direct(compiled, grid)
 
         CompiledKernel.__getitem__ = getitem
+        sys.meta_path.insert(0, _AfterImport("torch._inductor.runtime.triton_heuristics", self._pause_inductor))
+
+    def _pause_inductor(self, module: Any) -> None:
+        """Keep torch.compile's own trials out of the range too."""
+        for name in ("benchmark_all_configs", "coordinate_descent_tuning"):
+            tune = getattr(module.CachingAutotuner, name, None)
+            if tune is None:
+                continue
+
+            def paused(tuner: Any, *args: Any, _tune: Any = tune, **kwargs: Any) -> Any:
+                with self.paused():
+                    return _tune(tuner, *args, **kwargs)
+
+            setattr(module.CachingAutotuner, name, paused)
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
@@ -188,6 +203,30 @@ class Recorder:
             self._numbers += 1
             self._buffers[place] = known
         return known[1]
+
+
+class _AfterImport:
+    """Runs ``act`` on one module right after it is imported, for what is too heavy to import on suspicion."""
+
+    def __init__(self, name: str, act: Any) -> None:
+        self._name, self._act = name, act
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+        """The module's ordinary spec, its execution followed by ``act``."""
+        if name != self._name:
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        if spec is not None and spec.loader is not None:
+            run = spec.loader.exec_module
+
+            def exec_module(module: types.ModuleType) -> None:
+                run(module)
+                with contextlib.suppress(Exception):  # another torch, another shape: its trials are then measured
+                    self._act(module)
+
+            spec.loader.exec_module = exec_module  # type: ignore[method-assign]
+        return spec
 
 
 def _tensor(value: Any) -> Any:

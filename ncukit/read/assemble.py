@@ -129,14 +129,10 @@ def finish(
     if launches:
         columns["compulsory_bytes"] = derive.compulsory_bytes(launches)
     undefined = derive.derive(columns, environment)
-    for name in [name for name, values in columns.items() if np.isnan(values).all()]:
+    empty = [name for name, values in columns.items() if np.isnan(values).all()]
+    for name in empty:
         del columns[name]
-        if name in undefined:
-            draft.missing.setdefault(name, undefined[name])
-        elif name != "compulsory_bytes":
-            draft.missing.setdefault(name, NO_VALUE)
-        else:
-            draft.missing.setdefault(name, "what the kernels load and store could not be followed")
+        draft.missing.setdefault(name, undefined.get(name) or _why_empty(name, empty))
     catalogued = [name for name in metrics.catalogue() if name in columns]
     columns = {name: columns[name] for name in (*catalogued, *(n for n in columns if n not in metrics.catalogue()))}
     gaps = {name: count for name, values in columns.items() if (count := int(np.isnan(values).sum()))}
@@ -156,6 +152,15 @@ def finish(
         repeat=repeat,
         incomplete=draft.incomplete,
     )
+
+
+def _why_empty(name: str, empty: list[str]) -> str:
+    """Why no launch has a value of ``name``."""
+    if name == "compulsory_bytes":
+        return "what the kernels load and store could not be followed"
+    metric = metrics.catalogue().get(name)
+    lacking = [part for part in metrics.formula_inputs(metric.formula) if part in empty] if metric else []
+    return f"computed from {' and '.join(lacking)}, which no launch has" if lacking else NO_VALUE
 
 
 def _short_names(draft: Draft) -> dict[str, FloatArray]:

@@ -246,6 +246,8 @@ def _finding(out: Console, number: int, row: tuple[Finding, tuple[Finding, ...]]
 def _nothing(diagnosis: Diagnosis) -> Text:
     bounds = {k.bound for k in diagnosis.kernels}
     if bounds == {"unknown"}:
+        if any(k.ladder for k in diagnosis.kernels):
+            return Text("The limits that were measured do not hold these kernels; what does takes --preset default.")
         return Text("Nothing can be said: the metrics in this report do not reach for any rule (see --explain).")
     return Text("No cause found that the rules know, and no limit reached (why each rule is silent: --explain).")
 

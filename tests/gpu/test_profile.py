@@ -34,6 +34,28 @@ for _ in range(3):
 torch.cuda.synchronize()
 """
 
+COMPILED = """
+import torch
+f = torch.compile(lambda x: torch.nn.functional.gelu(x) * 2 + 1)
+x = torch.rand(1 << 22, device="cuda")
+f(x); f(x)
+torch.cuda.synchronize()
+"""
+
+GRAPH = """
+import torch, triton, triton.language as tl
+@triton.jit
+def twice_kernel(x, y, n, B: tl.constexpr):
+    i = tl.program_id(0) * B + tl.arange(0, B)
+    tl.store(y + i, 2 * tl.load(x + i, mask=i < n), mask=i < n)
+x = torch.rand(1 << 20, device="cuda"); y = torch.empty_like(x)
+def step(): twice_kernel[(1024,)](x, y, x.numel(), B=1024)
+step(); torch.cuda.synchronize()
+graph = torch.cuda.CUDAGraph()
+with torch.cuda.graph(graph): step()
+graph.replay(); torch.cuda.synchronize()
+"""
+
 KERNEL_FILE = """
 import os, time
 import torch, triton, triton.language as tl
@@ -108,6 +130,22 @@ def test_autotune_trials_are_not_measured(folder):
     done = profile("tuned.py", "-k", "scale_kernel", "--preset", "quick", "-o", "run", cwd=folder)
     assert done.returncode == 0, done.stderr
     assert len(read(folder / "run").frame) == 3
+
+
+def test_torch_compiles_trials_are_not_measured(folder):
+    (folder / "compiled.py").write_text(COMPILED)
+    done = profile("compiled.py", "--preset", "quick", "-k", "regex:triton_", "-o", "run", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert len(read(folder / "run").frame) == 2
+
+
+def test_a_graphs_replays_are_measured_though_nothing_was_recorded_of_them(folder):
+    (folder / "graph.py").write_text(GRAPH)
+    done = profile("graph.py", "--preset", "quick", "-k", "twice_kernel", "-o", "run", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    report = read(folder / "run")
+    assert len(report.frame) == 2
+    assert set(report.launches) == {None}
 
 
 def test_a_command_is_measured_without_the_harness(folder):

@@ -5,16 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
 
 import pytest
 
 from ncukit.collect import harness
 from ncukit.collect.launches import to_launches
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 torch = pytest.importorskip("torch")
 triton = pytest.importorskip("triton")
@@ -138,3 +135,19 @@ def test_an_error_in_a_script_names_its_line(tmp_path):
 def _run(folder: Path, mode: str, *words: str):
     command = [sys.executable, harness.__file__, "--record", "record", "--progress", "progress", "--mode", mode, "k.py"]
     return subprocess.run([*command, *words], cwd=folder, capture_output=True, text=True, timeout=120)
+
+
+def test_torch_compiles_own_trials_are_kept_out_of_the_range_too(tmp_path):
+    code = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import harness, pathlib
+harness.Recorder(pathlib.Path("progress")).install()
+import torch._inductor.runtime.triton_heuristics as inductor
+print(inductor.CachingAutotuner.benchmark_all_configs.__name__, inductor.CachingAutotuner.bench.__name__)
+"""
+    folder = str(Path(harness.__file__).parent)
+    done = subprocess.run(
+        [sys.executable, "-c", code, folder], cwd=tmp_path, capture_output=True, text=True, timeout=120
+    )
+    assert done.stdout.split() == ["paused", "bench"], done.stderr[-500:]
