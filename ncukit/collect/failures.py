@@ -179,7 +179,7 @@ def explain(log: str, stdout: str, stderr: str, exit_code: int) -> NcukitError |
             detail=_excerpt(words, stderr),
         )
     return NcukitError(
-        f"the program exited with {exit_code}" + (" (a crash: signal SEGV)" if exit_code == 11 else ""),
+        f"the program exited with {exit_code}{_SIGNALS.get(exit_code, '')}",
         causes=("it fails by itself, or only under ncu; its last words are below",),
         next_command="run the program without ncu first",
         exit_code=Exit.ENVIRONMENT,
@@ -203,6 +203,9 @@ def _nothing_ran(words: str) -> NcukitError:
         next_command="check the file's forward(): run it without ncu and print what it launches",
         exit_code=Exit.NOTHING,
     )
+
+
+_SIGNALS = {9: " (killed, often for the host's memory)", 11: " (a crash: signal SEGV)"}
 
 
 def own_words(log: str) -> str:

@@ -296,6 +296,8 @@ def _inputs(module: Any) -> tuple[Any, Any]:
         with torch.device("cuda"):
             # filling gigabytes on the CPU takes longer than profiling them
             inputs, init = module.get_inputs(), module.get_init_inputs()
+    except torch.OutOfMemoryError:
+        raise
     except Exception:
         # a CPU generator, numpy or pinned memory does not go with a default device
         torch.manual_seed(0)
