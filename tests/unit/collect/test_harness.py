@@ -142,6 +142,7 @@ def test_torch_compiles_own_trials_are_kept_out_of_the_range_too(tmp_path):
 import sys
 sys.path.insert(0, sys.argv[1])
 import harness, pathlib
+assert "recorder" not in sys.modules
 harness.Recorder(pathlib.Path("progress")).install()
 import torch._inductor.runtime.triton_heuristics as inductor
 print(inductor.CachingAutotuner.benchmark_all_configs.__name__, inductor.CachingAutotuner.bench.__name__)
