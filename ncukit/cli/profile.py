@@ -69,6 +69,10 @@ def command(ctx: click.Context, /, target: str | None, **options: Any) -> int:
     """
     from ncukit.collect import target as targets
 
+    if options["recorded"] and target:
+        from ncukit.collect.recordings import bundled
+
+        target = bundled(target)
     resolved = targets.resolve(target, ctx.meta["rest"], options["sizes"])
     if options["recorded"]:
         return _show_recording(resolved, options)

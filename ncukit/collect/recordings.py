@@ -19,6 +19,12 @@ def bundle_root() -> Path:
     return installed if installed.is_dir() else package.parent
 
 
+def bundled(path: str) -> str:
+    """``path``, or the bundled file of that name where there is none here: an installed ncukit brings its kernels."""
+    inside = bundle_root() / path
+    return str(inside) if not Path(path).exists() and inside.is_file() else path
+
+
 def available() -> dict[str, dict[str, Path]]:
     """GPU folder → target name → run directory, for every bundled recording."""
     root = bundle_root() / "profiles"
