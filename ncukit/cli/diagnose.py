@@ -60,9 +60,12 @@ def command(
     findings = [f for k in diagnosis.kernels for f in k.findings] + list(diagnosis.pipeline)
     tune = [f for f in findings if f.severity == "tune"]
     best = max(tune, key=lambda f: f.gain.best if f.gain else 0.0, default=None)
-    if best is not None:
-        next_step(best.next_command.split("   ")[0] or f"ncukit explain {best.code}")
-    else:
+    unsure = next((f.next_command for f in findings if f.next_command), "")
+    if best is not None and not best.next_command:
+        next_step(f"ncukit explain {best.code}")
+    elif unsure:
+        next_step(unsure.split("   ")[0])
+    elif report != "-":
         from shlex import quote
 
         next_step(f"ncukit gate {quote(report)} --min dram_pct=70")
