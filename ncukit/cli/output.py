@@ -95,7 +95,8 @@ def say(text: str) -> None:
 def next_step(command: str) -> None:
     """The last line of a verb: the next useful command, filled in."""
     if command:
-        say(click.style("next: ", bold=True) + command)
+        # it may hold a path or a target that came out of a report
+        say(click.style("next: ", bold=True) + plain(command).replace("\n", " "))
 
 
 def wants_color(output: Path | None) -> bool:

@@ -26,12 +26,14 @@ def diagnose(report: Report, *, gpu: str | None = None, source: str | None = Non
         source: the kernel file, for file:line; by default the report's own target when it is at hand.
 
     Returns:
-        One entry a kernel (launches of equal name, grid, block and constexprs), and findings across kernels.
+        One entry a kernel (launches of equal name, grid, block, constexprs and tensors), and findings across kernels.
 
     Raises:
         NcukitError: ``gpu`` is unknown.
     """
-    limits = find_limits(report.environment, gpu, _implied_peak(report))
+    limits = find_limits(
+        report.environment, gpu, _implied_peak(report) if report.environment.peak_dram_gbps is None else None
+    )
     text = read_source(source or report.target) or read_source(report.target.split(" ")[0])
     kernels = gather(report, limits, text)
     total = sum(k.launches * (k.duration_us or 0.0) for k in kernels)
@@ -61,11 +63,6 @@ def diagnose(report: Report, *, gpu: str | None = None, source: str | None = Non
 def _entry(case: Case) -> KernelDiagnosis:
     answers = [rules.judge(rule, case) for rule in rules.kernel_rules()]
     findings = [a for a in answers if isinstance(a, Finding)]
-    if any(f.severity == Severity.TUNE for f in findings):
-        # where a block size or a warp count is what to change, nobody is told that it cannot help
-        findings = [
-            replace(f, unhelpful=tuple(w for w in f.unhelpful if not w.startswith("block size"))) for f in findings
-        ]
     kernel, ladder = case.kernel, case.ladder
     return KernelDiagnosis(
         name=kernel.name,
@@ -87,7 +84,7 @@ def _implied_peak(report: Report) -> float | None:
     frame = report.frame
     if not {"dram_gbps", "dram_pct", "dram_bytes"} <= set(frame.columns):
         return None
-    row = frame.sort_values("dram_bytes").iloc[-1]
+    row = frame.dropna(subset=["dram_bytes"]).sort_values("dram_bytes").iloc[-1]
     return float(100 * row["dram_gbps"] / row["dram_pct"]) if row["dram_pct"] > 5 and row["dram_gbps"] > 0 else None
 
 

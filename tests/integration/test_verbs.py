@@ -197,3 +197,20 @@ def test_a_reader_that_goes_away_is_no_error(shell):
     command = f"{sys.executable} -m ncukit metrics --format json | head -1"
     done = subprocess.run(["bash", "-c", command], cwd=shell.folder, env=shell.env(), capture_output=True, text=True)
     assert done.stderr == ""
+
+
+def test_a_target_out_of_a_report_cannot_paint_the_terminal(shell):
+    import shutil
+
+    shutil.copytree(NAIVE, shell.folder / "run")
+    run = json.loads((shell.folder / "run/run.json").read_text())
+    run["target"] = "\x1b[2Jevil.py"
+    (shell.folder / "run/run.json").write_text(json.dumps(run))
+    table = (shell.folder / "run/metrics.csv").read_text()
+    (shell.folder / "run/launches.json").unlink()
+    (shell.folder / "run/metrics.csv").write_text(
+        table.replace("dram__", "other__").replace("gpu__time", "other__time")
+    )
+    for verb in (("diagnose", "run"), ("gate", "run", "--min", "dram_pct=70")):
+        done = shell(*verb)
+        assert "\x1b" not in done.stdout + done.stderr

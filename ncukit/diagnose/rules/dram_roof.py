@@ -39,6 +39,11 @@ CODE = "MEM100"
 CAUSE = "dram-roof"
 NEEDS: tuple[str, ...] = ()
 
+LEAN = 1.1
+"""DRAM bytes over compulsory bytes up to which a kernel moves only what it must: ECC and neighbours cost a little."""
+WHOLE_SECTORS_PCT = 90.0
+"""Sector use above which no other tile would move noticeably fewer bytes."""
+
 
 def judge(case: Case) -> Finding | str:
     """State the roof when DRAM's floor holds the kernel."""
@@ -52,7 +57,7 @@ def judge(case: Case) -> Finding | str:
     left = Gain(low=1.0, best=max(1.0, min(1 / share, 1 + (1 / share - 1) / 2)), high=max(1.0, 1 / share))
     by_bytes = kernel.get("dram_bytes") is not None and not ladder.relative and kernel.limits.copy_gbps is not None
     ratio = kernel.get("traffic_ratio")
-    lean = ratio is not None and ratio <= 1.1
+    lean = ratio is not None and ratio <= LEAN
     title = f"at the DRAM roof: {share:.0%} of the bandwidth within reach"
     if lean:
         title += ", and it moves only what it must"
@@ -83,10 +88,23 @@ def _evidence(case: Case) -> tuple[Evidence, ...]:
     return tuple(found)
 
 
+def _wasteful(case: Case) -> bool:
+    """Whether bytes are moved that a better tile would not move: spills, unused sectors, data fetched again."""
+    kernel = case.kernel
+    spilled = (kernel.get("local_load_sectors") or 0.0) + (kernel.get("local_store_sectors") or 0.0) > 0
+    touched = {side: kernel.get(f"global_{side}_sectors") or 0.0 for side in ("load", "store")}
+    whole = sum(sectors * (kernel.get(f"{side}_sector_use_pct") or 100.0) for side, sectors in touched.items())
+    used = whole / sum(touched.values()) if sum(touched.values()) else 100.0
+    again = (kernel.get("traffic_ratio") or 1.0) > LEAN
+    return spilled or again or used < WHOLE_SECTORS_PCT
+
+
 def _unhelpful(case: Case) -> tuple[str, ...]:
     """What people try at this point, and why it cannot help."""
     kernel = case.kernel
-    words = ["block size, num_warps: they change how bytes are asked for, not how many there are"]
+    words = []
+    if not _wasteful(case):
+        words.append("block size, num_warps: they change how bytes are asked for, not how many there are")
     if kernel.has_dot is False:
         words.append(
             "num_stages: it pipelines loads that feed a dot, and this kernel has none; the compiler emits the same code"

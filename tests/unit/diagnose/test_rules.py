@@ -228,3 +228,17 @@ def test_an_unknown_gpu_gets_its_peak_from_ncus_own_percentage():
     unknown = replace(report, environment=replace(report.environment, gpu="Foo 9", attributes={}))
     (fusion,) = diagnose(unknown).pipeline
     assert fusion.confidence == "medium"
+
+
+def test_the_needed_bytes_are_named_in_their_rung():
+    (kernel,) = diagnosed(PROFILES / "rms_norm").kernels
+    (rung,) = [r for r in kernel.ladder if r.limit == "dram-compulsory"]
+    assert rung.how.startswith("15 GB")
+
+
+def test_one_launch_without_readings_does_not_hide_the_implied_peak():
+    report = read(PROFILES / "naive_instance_norm")
+    frame = report.frame.copy()
+    frame.loc[0, ["dram_bytes", "dram_gbps", "dram_pct"]] = float("nan")
+    unknown = replace(report, frame=frame, environment=replace(report.environment, gpu="Foo 9", attributes={}))
+    assert "as ncu's percentage implies it" in diagnose(unknown).gpu_note
