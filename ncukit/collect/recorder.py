@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LONGEST_IR = 2_000_000
-"""Longest compiler text kept a kernel, in characters."""
+"""Longest compiler text kept a kernel, in characters. A longer one is left out: cut, it would seem to touch less."""
 
 
 class Recorder:
@@ -152,7 +152,7 @@ class Recorder:
             return same
         while key in self.kernels:
             key += "x"
-        asm = getattr(compiled, "asm", {})
+        ttir = str(getattr(compiled, "asm", {}).get("ttir", ""))
         code = getattr(fn.fn, "__code__", None)
         self.kernels[key] = {
             "id": id(compiled),
@@ -167,7 +167,7 @@ class Recorder:
             "constexprs": constexprs,
             "file": code.co_filename if code else None,
             "line": code.co_firstlineno if code else None,
-            "ttir": str(asm.get("ttir", ""))[:LONGEST_IR],
+            "ttir": ttir if len(ttir) <= LONGEST_IR else "",
         }
         return key
 

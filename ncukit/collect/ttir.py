@@ -53,7 +53,9 @@ def read_ttir(text: str) -> Facts:
     start = next((i for i, line in enumerate(lines) if "tt.func public" in line), None)
     if start is None:
         return Facts(arguments={}, has_dot=None, line=None)
-    end = next((i for i in range(start + 1, len(lines)) if lines[i].startswith("  }")), len(lines))
+    end = next((i for i in range(start + 1, len(lines)) if lines[i].startswith("  }")), None)
+    if end is None:
+        return Facts(arguments={}, has_dot=None, line=None)  # cut off: what follows may touch anything
     body = lines[start + 1 : end]
     named = _named(lines)
     roots: dict[str, frozenset[str]] = {}
@@ -71,7 +73,7 @@ def read_ttir(text: str) -> Facts:
     unknown: set[str] = set()
     lost = _collect(body, roots, locations, found, unknown)
     arguments = {name: None if lost or name in unknown else found[name] for name in names}
-    closing = _LOCATION.search(lines[end]) if end < len(lines) else None
+    closing = _LOCATION.search(lines[end])
     define = locations.get(closing.group(1)) if closing else None
     return Facts(arguments=arguments, has_dot="tt.dot" in text, line=define)
 

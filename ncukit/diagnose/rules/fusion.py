@@ -90,7 +90,8 @@ def _linked(a: Case, b: Case) -> bool:
         return shared > 0 and (moved <= 0 or shared >= SHARED_AT_LEAST * moved)
     if (a.kernel.triton is None) != (b.kernel.triton is None):
         return False  # one of them does not come from Triton, and nothing says what it reads
-    return a.kernel.grid == b.kernel.grid or a.kernel.get("grid_size") == b.kernel.get("grid_size")
+    pairs = ((a.kernel.grid, b.kernel.grid), (a.kernel.get("grid_size"), b.kernel.get("grid_size")))
+    return any(one is not None and one == other for one, other in pairs)  # two unknown grids are not equal ones
 
 
 def _shared(a: Case, b: Case) -> list[Tensor]:

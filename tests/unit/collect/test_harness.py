@@ -83,6 +83,13 @@ def test_equal_kernels_are_kept_once_and_constexprs_tell_them_apart(recorder):
     assert len(recorder.kernels) == 2
 
 
+def test_a_huge_compiler_text_is_left_out_whole(recorder):
+    x = torch.zeros(4)
+    huge = SimpleNamespace(**{**vars(COMPILED), "asm": {"ttir": "x" * 3_000_000}})
+    recorder.record(kernel, (x, x, 4), {}, (1,), huge)
+    assert [entry["ttir"] for entry in recorder.kernels.values()] == [""]
+
+
 def test_the_record_becomes_launches_json(recorder):
     x = torch.zeros(4)
     recorder.record(kernel, (x, x, 4), {}, (1,), COMPILED)

@@ -120,6 +120,16 @@ def test_a_pointer_that_came_out_of_memory_makes_the_answer_unknown_not_no():
     assert set(touched(facts(indirect, table="*i64")).values()) == {None}
 
 
+def test_text_that_is_cut_off_tells_nothing_rather_than_less():
+    from triton.backends.compiler import GPUTarget
+    from triton.compiler import ASTSource
+
+    signature = {"x": "*fp32", "y": "*fp32", "n": "i32", "B": "constexpr"}
+    source = ASTSource(fn=copy, signature=signature, constexprs={"B": 64})
+    text = triton.compile(source, target=GPUTarget("cuda", 90, 32)).asm["ttir"]
+    assert read_ttir(text[: text.index("tt.store")]).arguments == {}
+
+
 def test_lines_are_those_of_the_source():
     import inspect
 

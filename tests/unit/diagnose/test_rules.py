@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -107,8 +108,6 @@ def test_the_naive_instance_norm_is_told_what_an_expert_would():
 
 
 def test_the_seeds_five_numbers_lead_to_the_same_conclusion_with_less_confidence(tmp_path):
-    import json
-
     path = tmp_path / "seed.json"
     metrics = {
         "compute_moments_kernel": (16.02, 7168, 96.25, 97.07, 0.01),
@@ -242,3 +241,10 @@ def test_one_launch_without_readings_does_not_hide_the_implied_peak():
     frame.loc[0, ["dram_bytes", "dram_gbps", "dram_pct"]] = float("nan")
     unknown = replace(report, frame=frame, environment=replace(report.environment, gpu="Foo 9", attributes={}))
     assert "as ncu's percentage implies it" in diagnose(unknown).gpu_note
+
+
+def test_two_unknown_grids_are_not_equal_grids(tmp_path):
+    path = tmp_path / "m.json"
+    metrics = {"dram__throughput.avg.pct_of_peak_sustained_elapsed": 90.0, "lts__t_sector_hit_rate.pct": 50.0}
+    path.write_text(json.dumps({"a": metrics, "b": metrics}))
+    assert diagnose(read(path, gpu="RTX 4090"), gpu="RTX 4090").pipeline == ()
