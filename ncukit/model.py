@@ -100,6 +100,26 @@ class Environment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Opinion:
+    """What one of NVIDIA's own rules says of one launch, where the report carries rule results."""
+
+    rule: str
+    """NVIDIA's identifier: ``CPIStall``."""
+    section: str
+    """Identifier of the section it belongs to: ``WarpStateStats``."""
+    kind: str
+    """``OPT`` (advice), ``INF``, ``WRN`` or ``ERR``, as ncu prints them; ncu 2022 prints its advice as ``WRN``."""
+    title: str = ""
+    """Short heading; empty in a CSV, which does not print it."""
+    message: str = ""
+    """One line of printable text of bounded length."""
+    speedup_pct: float | None = None
+    """NVIDIA's estimate in percent; None when the rule gives none."""
+    scope: str = ""
+    """What the estimate is a share of: ``global`` (the run time), ``local`` (one unit's work), or empty."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """Measurements of one run: one row a launch."""
 
@@ -126,6 +146,8 @@ class Report:
     """How often the same work was measured (``--repeat``)."""
     incomplete: bool = False
     """The file ended in the middle of a row, so launches may be missing."""
+    opinions: tuple[tuple[Opinion, ...], ...] = ()
+    """What NVIDIA's rules say, one entry a row; empty when the report carries no rule results."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,6 +213,8 @@ class Finding:
     """Changes people would try here that cannot help, each with its reason."""
     next_command: str = ""
     """The command that would raise the confidence, when it is not high."""
+    mirrored: tuple[str, ...] = ()
+    """What else was read that only follows from this cause."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,6 +254,8 @@ class KernelDiagnosis:
     ladder: tuple[Rung, ...]
     findings: tuple[Finding, ...]
     silences: tuple[Silence, ...] = ()
+    opinions: tuple[Opinion, ...] = ()
+    """What NVIDIA's rules say of its first launch."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ncukit.cli.output import chosen_format, emit, format_option, next_step, wants_color, width
+from ncukit.cli.output import chosen_format, emit, format_option, next_step, say, wants_color, width
 from ncukit.errors import Exit
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 @click.option("--gpu", metavar="NAME", help="GPU the report is from, when it does not say (such as 'RTX 4090').")
 @click.option("--source", metavar="FILE", help="Kernel file, for file:line [default: the one that was profiled].")
 @click.option("--explain", is_flag=True, help="Also say why each other rule is silent.")
+@click.option("--nvidia", is_flag=True, help="Also show what NVIDIA's own rules say, where the report carries it.")
 @click.option(
     "--fail-on",
     type=click.FloatRange(min=1.0),
@@ -30,6 +31,7 @@ def command(
     gpu: str | None,
     source: str | None,
     explain: bool,
+    nvidia: bool,
     fail_on: float | None,
     format_: str | None,
     output: Path | None,
@@ -51,7 +53,12 @@ def command(
     else:
         from ncukit.render.console import diagnosis_page
 
-        emit(diagnosis_page(diagnosis, color=wants_color(output), width=width(), explain=explain), output)
+        page = diagnosis_page(diagnosis, color=wants_color(output), width=width(), explain=explain, nvidia=nvidia)
+        emit(page, output)
+    if nvidia and not any(kernel.opinions for kernel in diagnosis.kernels):
+        from ncukit.render.opinions import HOW_TO_GET
+
+        say(HOW_TO_GET)
     silent = all(k.bound == "unknown" and not k.findings for k in diagnosis.kernels) and not diagnosis.pipeline
     if silent:
         next_step(f"ncukit profile {diagnosis.target or 'FILE.py'} --preset default")
@@ -68,7 +75,11 @@ def command(
     elif report != "-":
         from shlex import quote
 
-        next_step(f"ncukit gate {quote(report)} --min dram_pct=70")
+        roof = any(f.cause == "dram-roof" for f in findings)
+        # a kernel at the roof is worth a gate; where nothing was found, the reasons are
+        next_step(
+            f"ncukit gate {quote(report)} --min dram_pct=70" if roof else f"ncukit diagnose {quote(report)} --explain"
+        )
     if fail_on is not None and any(f.gain and f.gain.best >= fail_on for f in tune):
         return int(Exit.FAILED)
     return int(Exit.OK)

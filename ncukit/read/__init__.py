@@ -14,6 +14,8 @@ outside the catalogue, under ncu's name; readings of a details page without a kn
 
 **Missing** readings are NaN. A metric without any value has no column and stands in ``Report.missing`` with
 the reason; what else a reader should know stands in ``Report.notes``.
+
+**Opinions**: where a details page or a ``.ncu-rep`` carries results of NVIDIA's rules, ``Report.opinions`` has them.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from ncukit import gpus, metrics
-from ncukit.model import Environment, Report, TritonLaunch
+from ncukit.model import Environment, Opinion, Report, TritonLaunch
 from ncukit.read import derive
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ class Draft:
     missing: dict[str, str] = field(default_factory=dict)
     incomplete: bool = False
     """Whether rows are known to be lost at the end: cut off, or launches that failed."""
+    opinions: list[tuple[Opinion, ...]] = field(default_factory=list)
+    """What NVIDIA's rules say, one entry a launch, or nothing at all."""
 
     def __len__(self) -> int:
         return len(self.identity["kernel"])
@@ -88,6 +90,7 @@ def drop_failed(draft: Draft, path: str, chatter: Chatter) -> None:
         for name in ("kernel", "grid", "block", "stream"):
             draft.identity[name] = draft.identity[name].remove_unused_categories()
         draft.readings = {name: values[kept] for name, values in draft.readings.items()}
+        draft.opinions = [said for said, keep in zip(draft.opinions, kept, strict=False) if keep]
         draft.notes.append(f"{failed} launch(es) failed and are left out (ncu reports them with grid (0, 0, 0))")
         draft.incomplete = True
 
@@ -151,6 +154,7 @@ def finish(
         target=target,
         repeat=repeat,
         incomplete=draft.incomplete,
+        opinions=tuple(draft.opinions) if any(draft.opinions) else (),
     )
 
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from ncukit import metrics
-from ncukit.model import Environment
-from ncukit.read import columns, numbers, scan, units
+from ncukit.model import Environment, Opinion
+from ncukit.read import columns, numbers, opinions, scan, units
 from ncukit.read.assemble import Draft, carry_over, drop_failed, identity
 from ncukit.read.rows import Table, tables
 
@@ -36,6 +36,7 @@ class _Launch:
     capability: str
     readings: dict[str, tuple[str, str]] = field(default_factory=dict)
     """Name → (unit, cell)."""
+    opinions: list[Opinion] = field(default_factory=list)
 
 
 def read_long(stream: BinaryIO, header: scan.Header, chatter: Chatter, *, path: str) -> Draft:
@@ -88,10 +89,14 @@ def _launches(table: Table) -> list[_Launch]:
     ids = [where[name] for name in ("ID", "Process ID") if name in where]
     shown = {column: where[ncu] for column, ncu in columns.IDENTITY.items() if ncu in where}
     launches: dict[tuple[str, ...], _Launch] = {}
+    advice: list[tuple[tuple[str, ...], Opinion]] = []
     for row in table.rows:
-        if not row[label]:
-            continue  # a rule's advice
         key = tuple(row[index] for index in ids)
+        if not row[label]:
+            said = opinions.of_row(row, where)
+            if said is not None:
+                advice.append((key, said))
+            continue
         launch = launches.get(key)
         if launch is None:
             cells = {column: row[index] for column, index in shown.items()}
@@ -100,6 +105,9 @@ def _launches(table: Table) -> list[_Launch]:
             continue  # --print-details all: part of a chart, whose label is another reading's elsewhere
         name = name_of(row[section], row[label])
         launch.readings.setdefault(name, (row[unit] if unit is not None else "", row[value]))
+    for key, said in advice:
+        if key in launches:
+            launches[key].opinions.append(said)
     return list(launches.values())
 
 
@@ -132,4 +140,5 @@ def _draft(launches: list[_Launch]) -> Draft:
         readings=readings,
         environment=Environment(compute_capability=launches[0].capability),
         notes=[*notes, *style.notes(), *columns.strange_notes(strange)],
+        opinions=[opinions.bounded(launch.opinions) for launch in launches],
     )

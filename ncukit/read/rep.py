@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ncukit.errors import Exit, NcukitError
-from ncukit.model import Environment
-from ncukit.read import columns, scan, units
+from ncukit.model import Environment, Opinion
+from ncukit.read import columns, opinions, scan, units
 from ncukit.read.assemble import Draft, drop_failed, identity
 from ncukit.read.chatter import Chatter
 from ncukit.read.files import unreadable
 from ncukit.read.repfile import COMPRESSED_MAGIC, DamagedReportError, Summary, summary
+from ncukit.read.reprules import rule_results
 from ncukit.read.wide import read_wide
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class _Columns:
     identity: dict[str, list[str]] = field(default_factory=dict)
     readings: dict[str, dict[int, float]] = field(default_factory=dict)
     unknown: dict[str, str] = field(default_factory=dict)
+    opinions: list[tuple[Opinion, ...]] = field(default_factory=list)
 
 
 def _by_wheel(ncu_report: Any, path: Path, name: str, found: Summary) -> Draft:
@@ -84,6 +86,7 @@ def _by_wheel(ncu_report: Any, path: Path, name: str, found: Summary) -> Draft:
             if not table.rows:
                 environment = _environment(values, found)
             _add(table, action, values)
+            table.opinions.append(opinions.of_action(ncu_report, action))
     except Exception as error:  # the wheel raises whatever its C++ side makes of damaged bytes
         raise _damaged(name, f"NVIDIA's reader says {type(error).__name__}") from error
     if found.launches not in (-1, table.rows):
@@ -97,7 +100,7 @@ def _by_wheel(ncu_report: Any, path: Path, name: str, found: Summary) -> Draft:
         readings[metric] = np.full(table.rows, np.nan)
         readings[metric][list(by_row)] = list(by_row.values())
     notes = [columns.unknown_unit(unit, metric) for unit, metric in table.unknown.items()]
-    draft = Draft(identity=whole, readings=readings, environment=environment, notes=notes)
+    draft = Draft(identity=whole, readings=readings, environment=environment, notes=notes, opinions=table.opinions)
     drop_failed(draft, name, Chatter())
     return draft
 
@@ -195,7 +198,18 @@ def _import(path: Path, name: str, ncu: str, found: Summary) -> Draft:
         raise _import_failed(name, command, "\n".join(chatter.lines))
     draft = read_wide(stream, header, chatter, path=name)
     draft.environment = replace(draft.environment, ncu_version=found.ncu_version)
+    draft.opinions = _opinions(path, len(draft), found)
     return draft
+
+
+def _opinions(path: Path, launches: int, found: Summary) -> list[tuple[Opinion, ...]]:
+    """Rule results from the file itself: the raw page does not print them. Nothing when they cannot be told apart."""
+    if found.launches != launches:  # a compressed file, or launches that failed
+        return []
+    try:
+        return rule_results(path)
+    except (DamagedReportError, OSError):
+        return []  # the readings are whole, and advice is not worth an error
 
 
 def _run(command: Sequence[str], name: str) -> bytes:

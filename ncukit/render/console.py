@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ncukit.model import Diagnosis, Environment, Finding, KernelDiagnosis, Report, Rung, Severity
-from ncukit.render import units
+from ncukit.render import opinions, units
 from ncukit.render.text import visible as plain
 
 if TYPE_CHECKING:
@@ -32,7 +32,9 @@ PROFILE_COLUMNS = {
 """Short names shown a launch, and their headers."""
 
 
-def diagnosis_page(diagnosis: Diagnosis, *, color: bool, width: int, explain: bool = False) -> str:
+def diagnosis_page(
+    diagnosis: Diagnosis, *, color: bool, width: int, explain: bool = False, nvidia: bool = False
+) -> str:
     """The page of ``ncukit diagnose``.
 
     Args:
@@ -40,6 +42,7 @@ def diagnosis_page(diagnosis: Diagnosis, *, color: bool, width: int, explain: bo
         color: whether to use ANSI colour.
         width: columns to write for.
         explain: also say why the other rules are silent.
+        nvidia: also say what NVIDIA's rules think, where the report carries their results.
     """
     out = _console(color, width)
     out.print(_headline(diagnosis.environment, diagnosis.kernels, width))
@@ -52,11 +55,15 @@ def diagnosis_page(diagnosis: Diagnosis, *, color: bool, width: int, explain: bo
     _ladders(out, diagnosis, width)
     findings = _merged(diagnosis)
     for number, finding in enumerate(findings[:SHOWN_FINDINGS], start=1):
-        _finding(out, number, finding, several=len(diagnosis.kernels) > 1)
+        said = opinions.beside(finding[1], diagnosis) if nvidia else []
+        _finding(out, number, finding, several=len(diagnosis.kernels) > 1, said=said)
     if len(findings) > SHOWN_FINDINGS:
         out.print(Text(f"… and {len(findings) - SHOWN_FINDINGS} more findings: --format json", style="dim"))
     if not findings:
         out.print(_nothing(diagnosis))
+    for line in opinions.alone(diagnosis) if nvidia else []:
+        indent = len(line) - len(line.lstrip())
+        out.print(Padding(Text(plain(line.lstrip()), style="magenta"), (0, 0, 0, indent)))
     _silences(out, diagnosis, explain)
     return _text(out)
 
@@ -152,6 +159,7 @@ _RUNG_NAMES = {
     "issue": "issue slots alone",
     "launch": "an empty launch",
     "sm": "SM alone",
+    "l2-atomic": "atomics of one L2 slice",
 }
 
 
@@ -208,7 +216,9 @@ def _worth(finding: Finding, diagnosis: Diagnosis) -> float:
     return (sum(times) or 1.0) * (1 - 1 / finding.gain.best)
 
 
-def _finding(out: Console, number: int, row: tuple[Finding, tuple[Finding, ...]], *, several: bool) -> None:
+def _finding(
+    out: Console, number: int, row: tuple[Finding, tuple[Finding, ...]], *, several: bool, said: Sequence[str]
+) -> None:
     finding, same = row
     tune = finding.severity == Severity.TUNE
     head = Text(f"{number:>2}  ")
@@ -234,12 +244,18 @@ def _finding(out: Console, number: int, row: tuple[Finding, tuple[Finding, ...]]
         out.print(Padding(Text(f"→ {action}"), (0, 0, 0, 6)))
         if suggestion.location:
             out.print(Padding(Text(plain(suggestion.location), style="cyan"), (0, 0, 0, 8)))
+        if suggestion.why:
+            out.print(Padding(Text(f"because {plain(suggestion.why)}", style="dim"), (0, 0, 0, 8)))
         if suggestion.watch:
             out.print(Padding(Text(f"watch: {plain(suggestion.watch)}", style="dim"), (0, 0, 0, 8)))
     for words in dict.fromkeys(word for one in same for word in one.unhelpful):
         out.print(Padding(Text(f"will not help: {plain(words)}", style="dim"), (0, 0, 0, 6)))
+    for words in dict.fromkeys(word for one in same for word in one.mirrored):
+        out.print(Padding(Text(f"follows from it: {plain(words)}", style="dim"), (0, 0, 0, 6)))
     if finding.next_command:
         out.print(Padding(Text(f"to be sure: {plain(finding.next_command)}", style="dim"), (0, 0, 0, 6)))
+    for line in said:
+        out.print(Padding(Text(plain(line), style="magenta"), (0, 0, 0, 6)))
     out.print()
 
 

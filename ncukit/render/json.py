@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from ncukit.render.opinions import nvidia_entry
+
 if TYPE_CHECKING:
     from ncukit.model import Diagnosis, Environment, Finding, KernelDiagnosis, Rung
 
@@ -26,7 +28,7 @@ def render(diagnosis: Diagnosis) -> str:
             "target": diagnosis.target or None,
         },
         "device": device(diagnosis.environment, diagnosis.gpu_note),
-        "kernels": [_kernel(kernel) for kernel in diagnosis.kernels],
+        "kernels": [_kernel(kernel) | nvidia_entry(kernel, diagnosis.pipeline) for kernel in diagnosis.kernels],
         "pipeline": [_finding(finding) for finding in diagnosis.pipeline],
         "ladder": [_rung(rung) for rung in diagnosis.ladder],
         "notes": list(diagnosis.notes),
@@ -93,6 +95,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
             for s in finding.suggestions
         ],
         "will_not_help": list(finding.unhelpful),
+        "follows_from_it": list(finding.mirrored),
         "next": finding.next_command or None,
     }
 
