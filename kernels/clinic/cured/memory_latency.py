@@ -1,0 +1,51 @@
+"""Sums of rows that are padded at the end with negative numbers: a program reads its row until it meets one.
+
+It reads 512 values, 16 a thread, before it looks whether the row goes on. The four 16-byte loads of a thread do not
+depend on each other and travel together, so sixteen times as many bytes are on the way and DRAM is the limit.
+"""
+
+import torch
+import triton
+import triton.language as tl
+from torch import nn
+
+rows = 16384
+columns = 4096
+
+
+@triton.jit
+def row_sum_kernel(x_ptr, y_ptr, columns, BLOCK: tl.constexpr):
+    row = tl.program_id(0)
+    total = tl.zeros((BLOCK,), tl.float32)
+    start = 0
+    smallest = 0.0
+    while (start < columns) & (smallest >= 0.0):
+        i = start + tl.arange(0, BLOCK)
+        x = tl.load(x_ptr + row * columns + i, mask=i < columns, other=-1.0)
+        total += tl.maximum(x, 0.0)
+        smallest = tl.min(x)
+        start += BLOCK
+    tl.store(y_ptr + row, tl.sum(total))
+
+
+class Model(nn.Module):
+    def forward(self, x):
+        return x.clamp(min=0).sum(dim=1)
+
+
+class ModelNew(nn.Module):
+    def forward(self, x):
+        rows, columns = x.shape
+        y = torch.empty(rows, device=x.device)
+        row_sum_kernel[(rows,)](x, y, columns, BLOCK=512, num_warps=1)
+        return y
+
+
+def get_inputs():
+    x = torch.rand(rows, columns)
+    x[:, -8:] = -1
+    return [x]
+
+
+def get_init_inputs():
+    return []
