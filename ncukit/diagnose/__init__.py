@@ -46,13 +46,13 @@ def diagnose(report: Report, *, gpu: str | None = None, source: str | None = Non
         )
         for k in kernels
     ]
-    pipeline = [f for rule in rules.pipeline_rules() for f in rule.judge_all(cases)]
+    pipeline = [_across(f, cases) for rule in rules.pipeline_rules() for f in rule.judge_all(cases)]
     return Diagnosis(
         report_path=report.path,
         report_kind=report.kind,
         environment=report.environment,
         gpu_note=limits.note,
-        kernels=tuple(_entry(case) for case in cases),
+        kernels=tuple(_entry(case, report) for case in cases),
         pipeline=tuple(_ordered(pipeline)),
         ladder=_together(cases, pipeline),
         notes=(*report.notes, *(("the report is incomplete: launches may be missing",) if report.incomplete else ())),
@@ -60,9 +60,9 @@ def diagnose(report: Report, *, gpu: str | None = None, source: str | None = Non
     )
 
 
-def _entry(case: Case) -> KernelDiagnosis:
+def _entry(case: Case, report: Report) -> KernelDiagnosis:
     answers = [rules.judge(rule, case) for rule in rules.kernel_rules()]
-    findings = [a for a in answers if isinstance(a, Finding)]
+    findings, folded = rules.fold([a for a in answers if isinstance(a, Finding)])
     kernel, ladder = case.kernel, case.ladder
     return KernelDiagnosis(
         name=kernel.name,
@@ -75,7 +75,8 @@ def _entry(case: Case) -> KernelDiagnosis:
         missing=kernel.missing,
         ladder=ladder.rungs,
         findings=tuple(_ordered(_settled(findings, case))),
-        silences=tuple(a for a in answers if isinstance(a, Silence)),
+        silences=(*(a for a in answers if isinstance(a, Silence)), *folded),
+        opinions=report.opinions[kernel.first] if report.opinions else (),
     )
 
 
@@ -88,12 +89,31 @@ def _implied_peak(report: Report) -> float | None:
     return float(100 * row["dram_gbps"] / row["dram_pct"]) if row["dram_pct"] > 5 and row["dram_gbps"] > 0 else None
 
 
+def _across(finding: Finding, cases: list[Case]) -> Finding:
+    """A finding across kernels, with the readings that are there, and the command that would settle it."""
+    members = [c for c in cases if c.kernel.name in finding.kernels]
+    there = {metric for case in members for metric in case.kernel.metrics}
+    finding = replace(finding, evidence=tuple(e for e in finding.evidence if e.metric in there))
+    if all(_looked(case) for case in members) or finding.next_command:
+        return finding
+    sure = "medium" if finding.confidence == "high" else finding.confidence
+    return replace(finding, confidence=sure, next_command=_command(members[0]) if members else "")
+
+
+def _looked(case: Case) -> bool:
+    """Whether both the SMs' counters and the launch's arguments were there to be looked at."""
+    return "issue" in case.ladder.floors and case.kernel.triton is not None
+
+
+def _command(case: Case) -> str:
+    return f"ncukit profile {case.kernel.source.path if case.kernel.source else 'FILE.py'} --preset default"
+
+
 def _settled(findings: list[Finding], case: Case) -> list[Finding]:
     """Findings that are not certain name the command that would settle them."""
-    if "issue" in case.ladder.floors and case.kernel.triton is not None:
+    if _looked(case):
         return findings
-    path = case.kernel.source.path if case.kernel.source else "FILE.py"
-    command = f"ncukit profile {path} --preset default"
+    command = _command(case)
     return [f if f.confidence == "high" or f.next_command else replace(f, next_command=command) for f in findings]
 
 

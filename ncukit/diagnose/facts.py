@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -110,7 +109,7 @@ def gather(report: Report, limits: Limits, source: SourceFile | None) -> list[Ke
     for key, row in zip(medians.index, medians.itertuples(index=False, name=None), strict=True):
         name, grid, block = key[0], key[1], key[2]
         first = int(min(firsts[key])) if key in firsts else 0
-        values = {c: float(v) for c, v in zip(columns, row, strict=True) if not math.isnan(v)}
+        values = {c: float(v) for c, v in zip(columns, row, strict=True) if usable(c, v)}
         kernels.append(
             Kernel(
                 name=str(name),
@@ -126,6 +125,17 @@ def gather(report: Report, limits: Limits, source: SourceFile | None) -> list[Ke
             )
         )
     return sorted(kernels, key=lambda k: k.first)
+
+
+LARGEST = 1e18
+"""No counter of one launch is larger: at 10 TB/s that many bytes take more than a day."""
+
+
+def usable(name: str, value: float) -> bool:
+    """Whether a reading can be one: a damaged file's infinities, negatives and zero times are missing, not data."""
+    if not 0 <= value <= LARGEST:  # NaN fails too
+        return False
+    return value > 0 or name not in ("duration_ns", "duration_us", "sm_elapsed_cycles", "block_size", "grid_size")
 
 
 def dim3(text: str) -> Dim3 | None:

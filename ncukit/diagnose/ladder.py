@@ -29,6 +29,11 @@ BEST_EFFICIENCY = 0.92
 """Share of a floor that a rewritten kernel usually reaches: one-read norm kernels on an H200 reach 0.89 and 0.96."""
 LOW_EFFICIENCY = 0.85
 """Share that it reaches when it goes less well."""
+FREED_BEST, FREED_LOW = 0.8, 0.5
+"""Shares of the next floor that a kernel reaches once what clogged it is gone, when it was not near any floor before.
+
+Such a kernel's own efficiency says nothing of the cured one's. Fifteen cures of that kind on an H200 reached 0.57 to
+0.97 of it, 0.85 in the middle (docs/accuracy.md)."""
 UNCOLLECTED = "not measured"
 
 _PIPES = {
@@ -97,14 +102,60 @@ class Ladder:
         if self.measured_us is None or not self.floors or self.efficiency is None:
             return None
         floor = max({**self.floors, **changed}.values())
-        if floor >= 0.995 * max(self.floors.values()):
-            return None
+        if floor <= 0 or floor >= 0.995 * max(self.floors.values()):
+            return None  # nothing left is nothing known: no promise
         efficiency = best_efficiency or self.efficiency
         return gain(self.measured_us, floor, efficiency)
 
+    def down_to(self, changed: Mapping[str, float], *, best: float = FREED_BEST, low: float = FREED_LOW) -> Gain | None:
+        """The gain when some floors fall, and the kernel then gets within a share of the highest that is left.
+
+        Args:
+            changed: limit → its new floor in microseconds; other floors stay.
+            best: share of that floor reached in the middle case.
+            low: share reached when it goes less well.
+
+        Returns:
+            None when nothing was measured or the kernel would not become faster.
+        """
+        if self.measured_us is None or not self.floors:
+            return None
+        floor = max({**self.floors, **changed}.values())
+        if floor <= 0:
+            return None
+
+        def to(efficiency: float) -> float:
+            return max(1.0, self.measured_us * efficiency / floor)  # type: ignore[operator]
+
+        found = Gain(low=to(low), best=to(best), high=to(1.0))
+        return found if found.high > 1.005 else None
+
+    def freed(self, share: float, changed: Mapping[str, float] | None = None) -> Gain | None:
+        """The gain when a share of the time that warps spend waiting goes away.
+
+        A warp that waits less ends earlier by that share of its life, as long as no floor stands in the way: with the
+        same warps resident, time falls to 1 - share of today's (the cycles-per-instruction stack read as a time).
+
+        Args:
+            share: part of the warps' resident time that goes away, 0 to 1.
+            changed: floors that fall with it, in microseconds.
+
+        Returns:
+            High: all of the share goes; best: four fifths of it; low: half. None when a floor holds the time anyway.
+        """
+        if self.measured_us is None or not self.floors or not 0 < share < 1:
+            return None
+        floor = max({**self.floors, **(changed or {})}.values())
+
+        def to(part: float, efficiency: float) -> float:
+            return max(1.0, self.measured_us / max(floor / efficiency, self.measured_us * (1 - part * share)))  # type: ignore[operator]
+
+        found = Gain(low=to(0.5, LOW_EFFICIENCY), best=to(0.8, BEST_EFFICIENCY), high=to(1.0, 1.0))
+        return found if found.high > 1.005 else None
+
 
 def gain(measured_us: float, floor_us: float, efficiency: float) -> Gain:
-    """Gain from a measured time to a floor: at the floor (high), at ``efficiency`` of it (best), and below (low)."""
+    """Gain from a measured time to a floor: at it (high), at ``efficiency`` of it (best), and below (low)."""
     high = max(1.0, measured_us / floor_us)
     best = max(1.0, measured_us / (floor_us / min(efficiency, BEST_EFFICIENCY)))
     low = max(1.0, measured_us / (floor_us / min(efficiency, BEST_EFFICIENCY) * BEST_EFFICIENCY / LOW_EFFICIENCY))
@@ -137,6 +188,8 @@ def climb(kernel: Kernel) -> Ladder:
     stages = [v for m in ("l1_pct", "l1_request_pct") if (v := kernel.get(m)) is not None]
     if stages:
         add("l1", time * max(stages) / 100, f"L1 stage at {max(stages):.1f} % of peak")
+    if (value := kernel.get("l2_atomic_max_pct")) is not None:
+        add("l2-atomic", time * value / 100, f"busiest L2 slice's atomic unit at {value:.1f} % of peak")
     for metric, limit in _PIPES.items():
         if (value := kernel.get(metric)) is not None:
             add(limit, time * value / 100, f"{limit.removeprefix('pipe-')} pipe at {value:.1f} % of peak")
@@ -174,7 +227,7 @@ def _dram(kernel: Kernel, time: float, add: Callable[[str, float, str], None]) -
 
 def _compulsory(kernel: Kernel) -> float | None:
     needed = compulsory_bytes(kernel)
-    return kernel.limits.dram_us(*needed) if needed and sum(needed) > 0 else None
+    return kernel.limits.needed_us(*needed) if needed and sum(needed) > 0 else None
 
 
 def compulsory_bytes(kernel: Kernel) -> tuple[float, float] | None:

@@ -11,10 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 LARGEST = 4_000_000
 """Bytes of source that are read at most."""
+REDUCTIONS = ("sum", "max", "min", "reduce", "xor_sum", "argmax", "argmin")
+SPECIAL = (
+    "exp", "exp2", "log", "log2", "log1p", "sqrt", "rsqrt", "sqrt_rn", "div_rn", "sin", "cos", "tan", "tanh", "sigmoid",
+    "softmax", "erf", "pow", "fdiv",
+)  # fmt: skip
+_DIVIDES = (ast.FloorDiv, ast.Mod)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +45,18 @@ class JitFunction:
     """Lines of loops over ``range`` or ``tl.range`` that load and set no ``num_stages``: those that could."""
     autotune_line: int | None
     """Line of the ``@triton.autotune`` decorator: an autotuned knob is set there, never at the launch."""
+    carried_reductions: tuple[int, ...] = ()
+    """Lines in loops where a reduction to one value is added to a variable that the next trip reads."""
+    float64_lines: tuple[int, ...] = ()
+    """Lines that name ``float64``."""
+    dot_lines: tuple[int, ...] = ()
+    """Lines of ``tl.dot``."""
+    product_lines: tuple[int, ...] = ()
+    """Lines where a matrix product is written as a broadcast multiply and a sum."""
+    special_lines: tuple[int, ...] = ()
+    """Lines of exponentials, logarithms, roots and trigonometric functions."""
+    division_lines: tuple[int, ...] = ()
+    """Lines of ``//`` and ``%``, one entry an operation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +147,52 @@ def _function(node: ast.FunctionDef) -> JitFunction:
         has_dot=has_dot,
         plain_loops=tuple(sorted(n.lineno for n in ast.walk(node) if isinstance(n, ast.For) and _could_pipeline(n))),
         autotune_line=next((d.lineno for d in node.decorator_list if "autotune" in _called(d)), None),
+        carried_reductions=tuple(sorted(set(_carried(node)))),
+        float64_lines=_lines(node, lambda part: isinstance(part, ast.Attribute) and part.attr == "float64"),
+        dot_lines=_lines(node, lambda part: _called(part).split(".")[-1] in ("dot", "dot_scaled")),
+        product_lines=_lines(node, _is_product),
+        special_lines=_lines(node, lambda part: _called(part).split(".")[-1] in SPECIAL),
+        division_lines=_lines(node, lambda part: isinstance(part, ast.BinOp) and isinstance(part.op, _DIVIDES)),
+    )
+
+
+def _lines(node: ast.FunctionDef, wanted: Callable[[ast.AST], bool]) -> tuple[int, ...]:
+    return tuple(sorted(part.lineno for part in ast.walk(node) if isinstance(part, ast.expr) and wanted(part)))
+
+
+def _carried(function: ast.FunctionDef) -> Iterator[int]:
+    for loop in ast.walk(function):
+        if not isinstance(loop, ast.For | ast.While):
+            continue
+        for part in ast.walk(loop):
+            target: ast.expr
+            if isinstance(part, ast.AugAssign):
+                target, value = part.target, part.value
+            elif isinstance(part, ast.Assign) and len(part.targets) == 1:
+                target, value = part.targets[0], part.value
+            else:
+                continue
+            calls = [n for n in ast.walk(value) if _called(n).split(".")[-1] in REDUCTIONS]
+            names = {n.id for n in ast.walk(value) if isinstance(n, ast.Name)}
+            again = isinstance(part, ast.AugAssign) or (isinstance(target, ast.Name) and target.id in names)
+            if calls and again:
+                yield part.lineno
+
+
+def _is_product(part: ast.AST) -> bool:
+    """``tl.sum(a[:, :, None] * b[None, :, :], axis=1)``: three axes, of which one is summed away."""
+    if not isinstance(part, ast.Call) or _called(part).split(".")[-1] != "sum" or not part.args:
+        return False
+    factor = part.args[0]
+    if not (isinstance(factor, ast.BinOp) and isinstance(factor.op, ast.Mult)):
+        return False
+    sides = (factor.left, factor.right)
+    return all(
+        isinstance(side, ast.Subscript)
+        and isinstance(side.slice, ast.Tuple)
+        and len(side.slice.elts) >= 3
+        and any(isinstance(e, ast.Constant) and e.value is None for e in side.slice.elts)
+        for side in sides
     )
 
 

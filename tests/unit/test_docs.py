@@ -1,4 +1,4 @@
-"""The generated pages are what the code says, and the README names verbs that exist."""
+"""The generated pages are what code and recordings say, and the README names verbs that exist."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import accuracy
+import gallery
+import pytest
+
 from ncukit.cli import VERBS
 
 ROOT = Path(__file__).parents[2]
@@ -16,6 +20,11 @@ ROOT = Path(__file__).parents[2]
 def test_generated_pages_are_up_to_date():
     done = subprocess.run([sys.executable, ROOT / "docs" / "generate.py", "--check"], capture_output=True)
     assert done.returncode == 0, "run: make docs"
+
+
+@pytest.mark.parametrize("script", [accuracy, gallery], ids=lambda script: script.__name__)
+def test_pages_made_from_recordings_are_up_to_date(script):
+    assert script.PAGE.read_text(encoding="utf-8") == script.page(), "run: make accuracy"
 
 
 def test_every_verb_the_documents_name_exists():
@@ -29,7 +38,8 @@ def test_every_verb_the_documents_name_exists():
 
 def test_every_link_in_the_documents_leads_somewhere():
     for path in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
-        for target in re.findall(r"\]\(([^)#:]+?)(?:#[^)]*)?\)", path.read_text()):
+        prose = re.sub(r"^```.*?^```$", "", path.read_text(), flags=re.MULTILINE | re.DOTALL)
+        for target in re.findall(r"\]\(([^)#:]+?)(?:#[^)]*)?\)", prose):
             assert (path.parent / target).exists(), f"{path.name} links to {target}"
 
 

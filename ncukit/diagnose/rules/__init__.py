@@ -7,6 +7,7 @@ docstring that is its page: ``ncukit explain CODE`` prints it.
 from __future__ import annotations
 
 import inspect
+import math
 from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
@@ -43,6 +44,10 @@ class Case:
     """Launches of this kernel in one run of the work: a repeated measurement counts once."""
 
 
+WORTH_SAYING = 1.02
+"""Best gain below which nothing is said: the measurement itself is not sharper."""
+
+
 class Rule(Protocol):
     """A rule about one kernel."""
 
@@ -67,13 +72,27 @@ class PipelineRule(Protocol):
 _KERNEL = (
     "excess_traffic",
     "uncoalesced_access",
+    "narrow_access",
+    "l2_locality",
     "local_memory",
+    "bank_conflict",
+    "atomic_contention",
     "small_grid",
     "tail_effect",
+    "workload_imbalance",
     "low_occupancy",
-    "memory_latency",
     "launch_overhead",
+    "fp64",
+    "tensor_core_unused",
+    "sfu_bound",
+    "integer_bound",
+    "divergence",
+    "issue_bound",
+    "barrier",
+    "instruction_latency",
+    "memory_latency",
     "dram_roof",
+    "compute_roof",
 )
 _PIPELINE = ("fusion", "launch_overhead")
 
@@ -97,7 +116,66 @@ def judge(rule: Rule, case: Case) -> Finding | Silence:
     answer = rule.judge(case)
     if isinstance(answer, str):
         return Silence(code=rule.CODE, cause=rule.CAUSE, reason=answer)
-    return replace(answer, gain=case.ladder.capped(answer.gain)) if answer.severity == Severity.TUNE else answer
+    if answer.severity != Severity.TUNE:
+        return answer
+    answer = replace(answer, evidence=tuple(e for e in answer.evidence if e.metric in case.kernel.metrics))
+    if answer.confidence == "high" and not {"issue", "sm"} & case.ladder.floors.keys():
+        answer = replace(answer, confidence="medium")  # nobody looked at the SMs: another limit may stand in the way
+    capped = case.ladder.capped(answer.gain)
+    if capped is not None and capped.best < WORTH_SAYING:
+        return Silence(code=rule.CODE, cause=rule.CAUSE, reason="the needed bytes alone take the time it would leave")
+    return replace(answer, gain=capped)
+
+
+EXPLAINS_FROM = 0.4
+"""Share of a finding's gain, in logarithm, from which another finding explains it."""
+
+
+def _worth(finding: Finding) -> float:
+    return finding.gain.best if finding.gain is not None else 0.0
+
+
+def _explains(root: Finding, finding: Finding) -> bool:
+    """Whether ``root`` is worth enough of ``finding`` to be what brings it about."""
+    if root.severity != Severity.TUNE or finding.severity != Severity.TUNE or not (root.gain and finding.gain):
+        return False
+    return math.log(root.gain.best) >= EXPLAINS_FROM * math.log(finding.gain.best)
+
+
+def fold(findings: Sequence[Finding]) -> tuple[list[Finding], list[Silence]]:
+    """Findings without those that only mirror another, each of which is named by the one that explains it.
+
+    A rule's ``MIRRORS`` are the causes that bring its own reading about: too few warps after a small grid, waiting for
+    memory after uncoalesced accesses. It is folded into one of them that is worth at least two fifths as much (in
+    logarithm); a weaker one does not explain it.
+    """
+    causes = {cast("Rule", m).CAUSE: tuple(getattr(m, "MIRRORS", ())) for m in _modules().values()}
+    into: dict[str, str] = {}
+    for finding in findings:
+        roots = [f for f in findings if f.cause in causes.get(finding.cause, ()) and _explains(f, finding)]
+        if roots:
+            into[finding.cause] = max(roots, key=_worth).cause
+    for finding in findings:
+        passed = [finding.cause]
+        while (root := into.get(passed[-1])) is not None and root not in passed:
+            passed.append(root)
+        if root is not None:  # they mirror each other in a circle: the one worth most stays
+            circle = passed[passed.index(root) :]
+            del into[max((f for f in findings if f.cause in circle), key=_worth).cause]
+    for cause in into:
+        while into[cause] in into:
+            into[cause] = into[into[cause]]
+    kept = [
+        replace(f, mirrored=tuple(g.title for g in findings if into.get(g.cause) == f.cause))
+        for f in findings
+        if f.cause not in into
+    ]
+    quiet = [
+        Silence(code=f.code, cause=f.cause, reason=f"follows from {into[f.cause]}: {f.title}")
+        for f in findings
+        if f.cause in into
+    ]
+    return kept, quiet
 
 
 def _modules() -> dict[str, object]:

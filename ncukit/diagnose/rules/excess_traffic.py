@@ -32,6 +32,7 @@ from ncukit.diagnose.ladder import compulsory_bytes
 from ncukit.model import Evidence, Finding, Severity, Suggestion
 
 if TYPE_CHECKING:
+    from ncukit.diagnose.facts import Kernel
     from ncukit.diagnose.rules import Case
 
 CODE = "MEM101"
@@ -52,10 +53,14 @@ def judge(case: Case) -> Finding | str:
         return "no tensor arguments were recorded, or one of them could not be followed"
     if moved / needed <= FIRES_ABOVE:
         return f"DRAM moved {moved / needed:.2f} times the compulsory bytes"
+    if touched_in_part(kernel):
+        return "sectors are moved of which a part is used: see uncoalesced-access"
+    if kernel.metrics["dram_read_bytes"] - reads > kernel.metrics["dram_write_bytes"] - writes and shared(kernel):
+        return "no program reads a tensor twice: programs read the same data far apart in time, see l2-locality"
     local = 32 * ((kernel.get("local_load_sectors") or 0.0) + (kernel.get("local_store_sectors") or 0.0))
     if local >= (moved - needed) / 2:
         return "the excess is local memory: see local-memory"
-    floor = kernel.limits.dram_us(reads, writes)
+    floor = kernel.limits.needed_us(reads, writes)
     gain = ladder.without({"dram": floor}) if floor is not None else None
     if gain is None:
         return f"DRAM moved {moved / needed:.2f} times the compulsory bytes, but DRAM is not what holds the kernel"
@@ -86,6 +91,21 @@ def judge(case: Case) -> Finding | str:
         suggestions=(_read_once(case) if reading else _write_once(case),),
         kernels=(kernel.name,),
     )
+
+
+def touched_in_part(kernel: Kernel) -> bool:
+    """Whether most of the sectors that the kernel touches are used in part."""
+    sides = {s: kernel.get(f"global_{s}_sectors") or 0.0 for s in ("load", "store")}
+    whole = sum(count * (kernel.get(f"{s}_sector_use_pct") or 100.0) for s, count in sides.items())
+    return sum(sides.values()) > 0 and whole / sum(sides.values()) < 75
+
+
+def shared(kernel: Kernel) -> bool:
+    """Whether it is known that each tensor is loaded at one place only: re-reading is then other programs' doing."""
+    tensors = [t for t in kernel.triton.tensors if t.loaded] if kernel.triton is not None else []
+    if tensors and all(t.load_lines for t in tensors):
+        return all(len(t.load_lines) == 1 for t in tensors)
+    return False
 
 
 def _read_once(case: Case) -> Suggestion:

@@ -49,6 +49,8 @@ SHARED_AT_LEAST = 0.05
 """Shared bytes over the pair's DRAM bytes from which a link counts."""
 ALIKE = 0.03
 """Relative difference up to which two byte counts are taken for the same data."""
+MOST_NAMES = 5
+"""Kernels or tensors named in a sentence; the finding itself lists all."""
 VALUES_A_THREAD = 64
 THREADS = 256
 
@@ -111,10 +113,10 @@ def _by_tensors(chain: Sequence[Case]) -> Finding | None:
     if moved < needed * (1 + SHARED_AT_LEAST):
         return None
     limits = chain[0].kernel.limits
-    floor = limits.dram_us(float(sum(reads.values())), float(sum(writes.values())))
+    floor = limits.needed_us(float(sum(reads.values())), float(sum(writes.values())))
     if floor is None:
         return None
-    names = ", ".join(dict.fromkeys(t.name for a, b in pairwise(chain) for t in _shared(a, b)))
+    names = ", ".join(list(dict.fromkeys(t.name for a, b in pairwise(chain) for t in _shared(a, b)))[:MOST_NAMES])
     shared = max((t.bytes for a, b in pairwise(chain) for t in _shared(a, b)), default=0)
     how = "pass on" if intermediate and max(intermediate.values()) >= shared else "both read"
     title = f"{_names(chain)} {how} the same {shared / 1e9:.3g} GB"
@@ -213,11 +215,13 @@ def _by_percentages(chain: Sequence[Case]) -> Finding | None:
 
 def _settle(chain: Sequence[Case]) -> str:
     source = chain[0].kernel.source
-    return f"ncukit profile {source.path if source else 'FILE.py'}   (records bytes, times and tensor arguments)"
+    return f"ncukit profile {source.path if source else 'FILE.py'} --preset default"
 
 
 def _names(chain: Sequence[Case]) -> str:
     names = [case.kernel.name for case in chain]
+    if len(names) > MOST_NAMES:
+        names = [*names[: MOST_NAMES - 1], f"{len(names) - MOST_NAMES + 1} more"]
     return " and ".join(names) if len(names) == 2 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
@@ -299,7 +303,7 @@ def _suggestions(chain: Sequence[Case]) -> tuple[Suggestion, ...]:
             loads += [access.line for access in kernel.function.loads[:1]]
     place = last.launched_at
     path = place.rsplit(":", 1)[0] if place else (last.where or "").rsplit(":", 1)[0]
-    spots = ", ".join(f":{line}" for line in dict.fromkeys(loads))
+    spots = ", ".join(f":{line}" for line in list(dict.fromkeys(loads))[:MOST_NAMES])
     return (
         Suggestion(
             action=action,

@@ -9,10 +9,12 @@ Why it costs
     only every few microseconds.
 
 How it is computed
-    One kernel: it fires when an empty launch is at least 30 % of its time; no gain is promised for it alone, since
-    the time on the host was not measured. Several: n launches under 10 us each, of one run, could be one, which saves
-    n - 1 empty launches of GPU time at most (high; best takes 80 % of it and low half). The gaps between launches,
-    which ncu cannot see, come on top and are not promised. A measurement that was repeated counts once.
+    One kernel: it fires when an empty launch is at least 30 % of its time; no gain is promised for it alone, since the
+    time on the host was not measured. Several: n launches under 10 us each, of one run, could be one. High: one empty
+    launch and half of the work of all at its nearest limit, for values that stay in registers in between; best: the
+    longest of them, and the work of all at 80 % of its limit; low: three quarters of the n - 1 empty launches go, as in
+    one kernel that does them in turn. The gaps between launches, which ncu cannot see, come on top and are not
+    promised. A repeated measurement counts once.
 
 What to try
     Fuse the small kernels, batch several problems into one grid, or capture the sequence in a CUDA graph.
@@ -27,8 +29,10 @@ Sources
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ncukit.diagnose.ladder import FREED_BEST
 from ncukit.diagnose.limits import EMPTY_LAUNCH_US
 from ncukit.model import Evidence, Finding, Gain, Severity, Suggestion
 
@@ -45,6 +49,8 @@ FIRES_FROM = 0.3
 MATTERS_FROM = 0.05
 """Share of the whole GPU time below which a short kernel is nobody's concern."""
 SMALL_US = 10.0
+WORTH = 1.1
+LOW_SAVED = 0.75
 MANY = 3
 """Launches that make a sequence worth merging."""
 
@@ -86,6 +92,11 @@ def _suggestion(case: Case) -> Suggestion:
     )
 
 
+def _work_us(case: Case) -> float:
+    """Time that the launch's own work needs at the nearest limit, without starting and ending."""
+    return max((t for limit, t in case.ladder.floors.items() if limit != "launch"), default=0.0)
+
+
 def judge_all(cases: Sequence[Case]) -> list[Finding]:
     """Runs of small launches that could be one."""
     small = [c for c in cases if (t := c.kernel.duration_us) is not None and t < SMALL_US]
@@ -93,8 +104,15 @@ def judge_all(cases: Sequence[Case]) -> list[Finding]:
     if count < MANY or sum(c.share for c in small) < MATTERS_FROM:
         return []
     total = sum(c.operations * (c.kernel.duration_us or 0.0) for c in small)
-    merged = max(EMPTY_LAUNCH_US, total - (count - 1) * EMPTY_LAUNCH_US)
-    high = total / merged
+    work = sum(c.operations * _work_us(c) for c in small)
+    longest = max(c.kernel.duration_us or 0.0 for c in small)
+    gain = Gain(
+        low=max(1.0, total / max(longest, total - LOW_SAVED * (count - 1) * EMPTY_LAUNCH_US)),
+        best=max(1.0, total / (longest + work / FREED_BEST)),
+        high=max(1.0, total / (EMPTY_LAUNCH_US + work / 2)),
+    )
+    if gain.best < WORTH:
+        return []
     return [
         Finding(
             code=CODE,
@@ -110,7 +128,7 @@ def judge_all(cases: Sequence[Case]) -> list[Finding]:
                     compared_with=f"{EMPTY_LAUNCH_US} us for an empty launch",
                 ),
             ),
-            gain=Gain(low=1 + (high - 1) / 2, best=1 + (high - 1) * 0.8, high=high),
+            gain=replace(gain, low=min(gain.low, gain.best)),
             suggestions=(_suggestion(small[0]),),
             kernels=tuple(dict.fromkeys(c.kernel.name for c in small)),
         )

@@ -11,7 +11,8 @@ Why it costs
 How it is computed
     Share = local sectors / (local + global sectors) in L1. It fires from 2 %. L1's, L2's and the load/store pipe's
     floors fall by that share, DRAM's only by what exceeds the compulsory bytes; the gain is what the ladder gives.
-    Where latency holds the kernel, the time spent waiting for memory falls by the same share.
+    Where warps mostly wait for local memory, the kernel is taken to get within 80 % of the next floor (best); where
+    they wait for it less, the time spent waiting for memory falls by that share.
 
 What to try
     More warps for the same tile (each thread holds less), a smaller tile, or fewer values alive at once.
@@ -28,7 +29,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ncukit.diagnose.ladder import compulsory_bytes, gain
+from ncukit.diagnose import mix
+from ncukit.diagnose.ladder import compulsory_bytes
 from ncukit.model import Evidence, Finding, Gain, Severity, Suggestion
 
 if TYPE_CHECKING:
@@ -39,6 +41,8 @@ CAUSE = "local-memory"
 NEEDS = ("local_load_sectors", "local_store_sectors")
 
 FIRES_FROM = 0.02
+QUEUEING = 0.4
+"""Share of warp time spent waiting for local memory from which that is what the kernel waits for."""
 
 
 def judge(case: Case) -> Finding | str:
@@ -86,17 +90,19 @@ def _gain(case: Case, share: float) -> Gain | None:
     kernel, ladder = case.kernel, case.ladder
     new = {limit: ladder.floors[limit] * (1 - share) for limit in ("l1", "l2", "pipe-lsu") if limit in ladder.floors}
     reads, writes = compulsory_bytes(kernel) or (0.0, 0.0)
-    floor = kernel.limits.dram_us(reads, writes) if reads + writes > 0 else None
-    if floor is not None and "dram" in ladder.floors:
-        new["dram"] = min(floor, ladder.floors["dram"])
+    floor = kernel.limits.needed_us(reads, writes) if reads + writes > 0 else None
+    if "dram" in ladder.floors:
+        # without recorded arguments: local memory has the same part in DRAM's traffic as in L1's
+        new["dram"] = min(ladder.floors["dram"], floor if floor is not None else ladder.floors["dram"] * (1 - share))
+    accesses = (kernel.get("memory_instructions") or 0.0) / 32 / (kernel.get("instructions") or 1.0)
+    if "issue" in ladder.floors:
+        new["issue"] = ladder.floors["issue"] * (1 - min(1.0, accesses) * share)
     by_floors = ladder.without(new)
-    stalled = kernel.get("stall_long_scoreboard_pct")
-    if ladder.bound != "latency" or stalled is None or ladder.measured_us is None:
-        return by_floors
-    saved = share * stalled / 100
-    floor_us = max({**ladder.floors, **new}.values())
-    waiting = gain(ladder.measured_us, max(floor_us, ladder.measured_us * (1 - saved)), 1.0)
-    return max((g for g in (by_floors, waiting) if g is not None), key=lambda g: g.best)
+    stalled = mix.stall(kernel, *mix.MEMORY_STALLS)
+    if ladder.bound not in ("latency", "dram", "l1", "l2", "pipe-lsu") or share * stalled < QUEUEING:
+        waiting = ladder.freed(share * stalled, new)
+        return max((g for g in (by_floors, waiting) if g is not None), key=lambda g: g.best, default=None)
+    return ladder.down_to(new) or by_floors
 
 
 def _registers(case: Case) -> tuple[Evidence, ...]:
@@ -127,7 +133,7 @@ def _suggestion(case: Case) -> Suggestion:
         action="make the tile smaller",
         knob=block[0] if block else None,
         from_value=block[1] if block else None,
-        to_value=str(int(block[1]) // 2) if block and block[1] and block[1].isdigit() else None,
+        to_value=str(int(block[1]) // 2) if block and block[1] and block[1].isdecimal() else None,
         location=(block[2] if block else None) or kernel.where,
         why="a thread then holds fewer values at once",
         watch="spills should reach 0",

@@ -8,8 +8,10 @@ Why it costs
 
 How it is computed
     It fires when theoretical occupancy is below 50 %, latency holds the kernel, and the grid would fill more. Raising
-    occupancy from a to b gives at most b / a more requests in flight; the next floor of the ladder caps it. b is the
-    next whole number of blocks an SM could hold if the limiter gave way.
+    occupancy from a to b gives at most b / a more requests in flight; the next floor of the ladder caps it. For best
+    and low, b is twice the blocks or the next limit's, whichever is less; for high, what the named change gives on this
+    device. Registers after a change are taken as 24 plus what grows with the values a thread holds; blocks, warps and
+    occupancy then follow from the device's limits.
 
 What to try
     What limits: registers (smaller tile, more warps for the same tile), shared memory (fewer stages, smaller tile), or
@@ -27,10 +29,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ncukit.diagnose.advice import Change, more_warps, scaled, tile, warps_of, warps_place
 from ncukit.diagnose.ladder import gain
-from ncukit.model import Evidence, Finding, Severity, Suggestion
+from ncukit.model import Evidence, Finding, Gain, Severity, Suggestion
 
 if TYPE_CHECKING:
+    from ncukit.diagnose.facts import Kernel
     from ncukit.diagnose.rules import Case
 
 CODE = "PAR302"
@@ -38,6 +42,14 @@ CAUSE = "low-occupancy"
 NEEDS = ("theoretical_occupancy_pct", "limit_registers", "limit_shared", "limit_warps", "limit_blocks")
 
 FIRES_BELOW_PCT = 50.0
+WORTH = 1.05
+REACHED = 0.85
+"""Share of what more warps allow that a kernel gets."""
+ENOUGH = 0.5
+MIRRORS = (
+    "local-memory", "small-grid", "workload-imbalance", "tail-effect", "tensor-core-unused", "uncoalesced-access",
+    "atomic-contention", "bank-conflict",
+)  # fmt: skip
 
 
 def judge(case: Case) -> Finding | str:
@@ -63,10 +75,17 @@ def judge(case: Case) -> Finding | str:
     reachable = min(100.0, possible * min(2 * blocks, sorted(limits.values())[1]) / blocks)
     if reachable <= possible * 1.05:
         reachable = min(100.0, possible * (blocks + 1) / blocks)
+    suggestion, share = _change(kernel, limiter)
+    most = max(reachable, 100 * (share or 0.0))
     if ladder.measured_us is None:
         return "no time was measured"
     floor = max(*ladder.floors.values(), ladder.measured_us * possible / reachable)
-    best = gain(ladder.measured_us, floor, 0.85)
+    best = gain(ladder.measured_us, floor, REACHED)
+    near = gain(ladder.measured_us, max(*ladder.floors.values(), ladder.measured_us * possible / most), REACHED)
+    best = Gain(low=best.low, best=best.best, high=near.high)
+    if best.best < WORTH:
+        return f"occupancy is {possible:.0f} %, but the next limit leaves nothing to win"
+    more = more_warps(kernel, "or the same tile for more threads") if limiter == "registers" else None
     return Finding(
         code=CODE,
         cause=CAUSE,
@@ -78,7 +97,7 @@ def judge(case: Case) -> Finding | str:
                 metric="theoretical_occupancy_pct",
                 value=possible,
                 unit="%",
-                compared_with=f"{reachable:.0f} % next",
+                compared_with=f"{most:.0f} % with the change below" if share else f"{reachable:.0f} % next",
             ),
             *(
                 Evidence(
@@ -91,43 +110,55 @@ def judge(case: Case) -> Finding | str:
             ),
         ),
         gain=best,
-        suggestions=(_suggestion(case, limiter),),
+        suggestions=tuple(s for s in (suggestion, more) if s is not None),
         kernels=(kernel.name,),
     )
 
 
-def _warps_at(case: Case) -> str | None:
-    kernel = case.kernel
-    return (kernel.source.knob(kernel.name, "num_warps") if kernel.source else None) or kernel.launched_at
-
-
-def _suggestion(case: Case, limiter: str) -> Suggestion:
-    kernel = case.kernel
-    block = kernel.block_knob()
-    warps = kernel.triton.num_warps if kernel.triton is not None else None
+def _change(kernel: Kernel, limiter: str) -> tuple[Suggestion, float | None]:
+    """What to turn, and the occupancy (0 to 1) that this device would then have, where it can be computed."""
     if limiter == "block size":
+        warps = warps_of(kernel)
+        found = scaled(kernel, 1.0, warps_factor=2.0)
+        why = f"an SM holds a limited number of blocks, whatever their size{f'; {found.words}' if found else ''}"
         return Suggestion(
-            action="use more warps a block, so that the blocks an SM can hold fill its warps",
+            action="more warps a block (and a tile as much larger), so that the blocks an SM can hold fill its warps",
             knob="num_warps",
             from_value=str(warps) if warps else None,
             to_value=str(warps * 2) if warps else None,
-            location=_warps_at(case),
-            why="an SM holds a limited number of blocks, whatever their size",
+            location=warps_place(kernel),
+            why=why,
             watch="registers a thread",
-        )
+        ), _share(found)
     if limiter == "shared memory":
-        return Suggestion(
-            action="use less shared memory a block: fewer pipeline stages or a smaller tile",
-            knob="num_stages" if kernel.has_dot else (block[0] if block else None),
-            location=kernel.launched_at or kernel.where,
-            why="shared memory decides how many blocks fit an SM",
-            watch="the pipelining that the stages gave",
-        )
-    return Suggestion(
-        action="use fewer registers a thread: a smaller tile, or more warps for the same tile",
-        knob=block[0] if block else "num_warps",
-        from_value=block[1] if block else (str(warps) if warps else None),
-        location=(block[2] if block else None) or kernel.launched_at or kernel.where,
-        why=f"{kernel.get('registers') or 0:.0f} registers a thread leave room for few blocks in 65,536",
-        watch="spills must stay 0",
+        return _less_shared(kernel)
+    # the first halving that fills half of the warps, or the smallest of the three
+    factor, found = next(
+        ((f, c) for f in (0.5, 0.25, 0.125) if _share(c := scaled(kernel, f)) is not None and _share(c) >= ENOUGH),  # type: ignore[operator]
+        (0.5, scaled(kernel, 0.5)),
     )
+    registers = f"{kernel.get('registers') or 0:.0f} registers a thread leave room for few blocks"
+    return tile(kernel, factor, "a smaller tile: fewer values a thread", registers, "spills must stay 0"), _share(found)
+
+
+def _less_shared(kernel: Kernel) -> tuple[Suggestion, float | None]:
+    stages = kernel.triton.num_stages if kernel.triton is not None and kernel.has_dot else None
+    why = "shared memory decides how many blocks fit an SM"
+    if stages is not None and stages > 1:
+        found = scaled(kernel, 1.0, shared=(stages - 1) / stages)
+        place = (kernel.source.knob(kernel.name, "num_stages") if kernel.source else None) or kernel.launched_at
+        return Suggestion(
+            action="one pipeline stage less: each holds a tile of both operands",
+            knob="num_stages",
+            from_value=str(stages),
+            to_value=str(stages - 1),
+            location=place,
+            why=f"{why}; {found.words}" if found else why,
+            watch="the pipelining that the stage gave",
+        ), _share(found)
+    smaller = tile(kernel, 0.5, "a smaller tile: less shared memory a block", why, "reuse within the tile")
+    return smaller, _share(scaled(kernel, 0.5, shared=0.5))
+
+
+def _share(change: Change | None) -> float | None:
+    return change.occupancy.share if change is not None and change.occupancy is not None else None

@@ -28,12 +28,15 @@ Sources
 
 from __future__ import annotations
 
+import math
+import re
 from typing import TYPE_CHECKING
 
-from ncukit.diagnose.ladder import BEST_EFFICIENCY, gain
+from ncukit.diagnose.advice import tile
 from ncukit.model import Evidence, Finding, Severity, Suggestion
 
 if TYPE_CHECKING:
+    from ncukit.diagnose.facts import Kernel
     from ncukit.diagnose.rules import Case
 
 CODE = "LAT201"
@@ -42,8 +45,13 @@ NEEDS = ("stall_long_scoreboard_pct",)
 
 WAITING_PCT = 40.0
 """Below this share of warp time, waiting for memory is not the main thing warps do."""
-FULL_BLOCKS = 1.0
-"""Waves below this: the grid does not fill the GPU, and that comes first."""
+REACHED, AT_LEAST = 0.85, 0.55
+"""Shares of the next floor that more bytes in flight reach."""
+MIRRORS = (
+    "uncoalesced-access", "narrow-access", "local-memory", "atomic-contention", "workload-imbalance", "tail-effect",
+    "low-occupancy", "l2-locality", "excess-traffic", "bank-conflict",
+)  # fmt: skip
+"""Causes that make warps wait for memory: each explains it better."""
 
 
 def judge(case: Case) -> Finding | str:
@@ -55,8 +63,9 @@ def judge(case: Case) -> Finding | str:
     if stalled < WAITING_PCT:
         return f"warps wait for memory {stalled:.0f} % of their time; something else keeps them"
     waves = kernel.get("waves")
-    if waves is not None and waves < FULL_BLOCKS:
-        return "the grid does not fill the GPU: see small-grid"
+    grid, sms = kernel.get("grid_size"), kernel.limits.sm_count
+    if grid is not None and sms is not None and grid < sms:
+        return "the grid does not reach every SM: see small-grid"
     if ladder.measured_us is None or "dram" not in ladder.floors:
         return "without DRAM traffic it cannot be said what memory could do"
     limit, floor = max(ladder.floors.items(), key=lambda item: item[1])
@@ -79,7 +88,7 @@ def judge(case: Case) -> Finding | str:
             ),
             *_busy(case),
         ),
-        gain=None if guess else gain(ladder.measured_us, floor, BEST_EFFICIENCY),
+        gain=None if guess else ladder.down_to({}, best=REACHED, low=AT_LEAST),
         suggestions=_suggestions(case),
         kernels=(kernel.name,),
     )
@@ -100,20 +109,23 @@ def _busy(case: Case) -> tuple[Evidence, ...]:
 
 def _suggestions(case: Case) -> tuple[Suggestion, ...]:
     kernel = case.kernel
-    block = kernel.block_knob()
+    short = case.ladder.efficiency or 0.5
+    factor = min(8, 2 ** max(1, math.ceil(math.log2(1 / short))))
     found = [
-        Suggestion(
-            action="ask for more bytes at once: more independent loads a thread",
-            knob=block[0] if block else None,
-            from_value=block[1] if block else None,
-            to_value=_doubled(block[1]) if block else None,
-            location=(block[2] if block else None) or kernel.where,
-            why="loads that do not depend on each other overlap; a thread waits once for all of them",
-            watch="registers and spills",
+        tile(
+            kernel,
+            factor,
+            "ask for more bytes at once: more independent loads a thread",
+            f"the next limit needs {1 / short:.1f} times the bytes in flight, and independent loads overlap",
+            "registers and spills",
         )
     ]
     if kernel.has_dot is False and kernel.function is not None and kernel.function.plain_loops:
         line = kernel.function.plain_loops[0]
+        buffers = _buffers(kernel)
+        if buffers is not None and kernel.limits.gpu is not None and buffers > kernel.limits.gpu.shared_per_block:
+            return tuple(found)
+        room = f": {buffers / 1024:.3g} KiB a block" if buffers is not None else ""
         found.append(
             Suggestion(
                 action="pipeline the loop: for i in tl.range(..., num_stages=3)",
@@ -121,11 +133,18 @@ def _suggestions(case: Case) -> tuple[Suggestion, ...]:
                 to_value="3",
                 location=f"{kernel.source.path}:{line}" if kernel.source else None,
                 why="launch-level num_stages does nothing without a dot; the loop's own does",
-                watch="shared memory a block; cache hints on these loads are dropped",
+                watch=f"shared memory{room}; cache hints on these loads are dropped",
             )
         )
     return tuple(found)
 
 
-def _doubled(value: str | None) -> str | None:
-    return str(2 * int(value)) if value is not None and value.isdigit() else None
+def _buffers(kernel: Kernel) -> float | None:
+    """Shared memory that two more stages of the tile need, in bytes; None when tile or type is unknown."""
+    block = kernel.block_knob()
+    loaded = [t for t in kernel.triton.tensors if t.loaded and t.shape] if kernel.triton is not None else []
+    if block is None or block[1] is None or not block[1].isdecimal() or not loaded:
+        return None
+    largest = max(loaded, key=lambda t: t.bytes)
+    width = re.search(r"\d+", largest.dtype)
+    return 2 * int(block[1]) * (int(width.group()) / 8 if width else 4)

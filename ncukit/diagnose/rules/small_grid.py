@@ -9,8 +9,9 @@ Why it costs
 
 How it is computed
     It fires when the grid is smaller than the number of SMs, or fills less than half of one wave while no limit of the
-    device is reached. With n blocks on m SMs the work could spread over m: the gain is m / n at best, capped by the
-    next floor of the ladder; between one and two blocks an SM, the fraction of a wave takes the place of n / m.
+    device is reached. With n blocks on m SMs the work spreads over m: at least 0.7 m / n (low). More blocks also put
+    more warps on each SM, so that the next floor of the ladder is in reach: 85 % of it (best), or all of it (high).
+    From one block an SM on, the share of a wave takes the place of n / m and of the floor (best).
 
 What to try
     Split the work finer: smaller blocks, or split the reduction dimension and combine (split-K).
@@ -28,7 +29,7 @@ from typing import TYPE_CHECKING
 
 from ncukit.diagnose.ladder import gain
 from ncukit.diagnose.limits import EMPTY_LAUNCH_US
-from ncukit.model import Evidence, Finding, Severity, Suggestion
+from ncukit.model import Evidence, Finding, Gain, Severity, Suggestion
 
 if TYPE_CHECKING:
     from ncukit.diagnose.rules import Case
@@ -38,6 +39,9 @@ CAUSE = "small-grid"
 NEEDS = ("grid_size",)
 
 HALF_WAVE = 0.5
+BEST_SHARE, LOW_SHARE = 0.85, 0.7
+MIRRORS = ("instruction-latency", "memory-latency")
+"""What explains a grid that reaches every SM with few warps better than its size does."""
 
 
 def judge(case: Case) -> Finding | str:
@@ -56,8 +60,15 @@ def judge(case: Case) -> Finding | str:
         return "the launch itself is most of the time: see launch-overhead"
     if ladder.bound not in ("latency", "unknown"):
         return f"the grid is small, but the kernel reaches the {ladder.bound} limit all the same"
-    floor = max(*ladder.floors.values(), ladder.measured_us * min(filled, 1.0))
-    best = gain(ladder.measured_us, floor, 0.85)
+    near = max(ladder.floors.values())
+    spread = max(near, ladder.measured_us * min(filled, 1.0))
+    best = Gain(
+        low=max(1.0, LOW_SHARE * ladder.measured_us / spread),
+        best=max(1.0, BEST_SHARE * ladder.measured_us / near)
+        if grid < sms
+        else gain(ladder.measured_us, spread, 0.85).best,
+        high=max(1.0, ladder.measured_us / near),
+    )
     if best.best < 1.02:
         return "the grid is small, but the next limit leaves nothing to win"
     block = kernel.block_knob()

@@ -39,6 +39,7 @@ CAUSE = "tail-effect"
 NEEDS = ("waves", "sm_active_cycles", "sm_active_cycles_max", "duration_us")
 
 FIRES_FROM = 0.05
+MIRRORS = ("workload-imbalance", "local-memory")
 
 
 def judge(case: Case) -> Finding | str:

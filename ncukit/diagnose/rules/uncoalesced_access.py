@@ -11,7 +11,8 @@ Why it costs
 How it is computed
     Share used = bytes the threads asked for / 32 for each touched sector (ncu's average data bytes per sector, for
     loads and stores apart). It fires below 75 %. L1's and L2's floors fall by the wasted share; DRAM's falls to what
-    the used bytes need, or to the compulsory bytes when those are known. The gain is what the ladder gives for that.
+    the used bytes need, but not below the compulsory bytes. The gain is what the ladder gives for that; where warps
+    queue for memory though no floor is near, the kernel is taken to get within 80 % of the next one (best).
 
 What to try
     Let the fastest-changing index of the tile run along the contiguous dimension (stride 1): swap the roles of the
@@ -29,16 +30,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ncukit.diagnose import mix
 from ncukit.diagnose.ladder import compulsory_bytes
-from ncukit.model import Evidence, Finding, Severity, Suggestion
+from ncukit.model import Evidence, Finding, Gain, Severity, Suggestion
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ncukit.diagnose.rules import Case
 
 CODE = "MEM102"
 CAUSE = "uncoalesced-access"
 NEEDS: tuple[str, ...] = ()
 
+QUEUEING = 0.5
+"""Share of warp time spent waiting for memory from which the sectors are what the kernel waits for."""
+WASTED = 0.15
+"""Unused share of all touched sectors below which it does not matter who wastes them."""
+PARTLY_WRITTEN = 0.5
+WORTH = 1.05
 FIRES_BELOW_PCT = 75.0
 """Masked edges and unaligned rows cost up to a quarter without being a pattern."""
 MOST_SECTORS_COALESCED = 16.5
@@ -57,8 +67,10 @@ def judge(case: Case) -> Finding | str:
     if known[worst] * 100 >= FIRES_BELOW_PCT:
         return f"{known[worst]:.0%} of the sectors that {worst}s touch is used"
     used = sum(known[side] * (kernel.get(f"global_{side}_sectors") or 1.0) for side in known) / total
-    gain = case.ladder.without(_floors(case, used, worst, known[worst]))
-    if gain is None:
+    if 1 - used < WASTED:
+        return f"{worst}s use {known[worst]:.0%} of their sectors, but those are few: {used:.0%} of all sectors is used"
+    gain = _gain(case, _floors(case, used, known))
+    if gain is None or gain.best < WORTH:
         return f"{worst}s use {known[worst]:.0%} of the sectors they touch, but that is not what holds the kernel"
     exact = kernel.get(f"{worst}_sector_use_pct") is not None
     return Finding(
@@ -88,17 +100,35 @@ def _use(case: Case, side: str) -> float | None:
     return None
 
 
-def _floors(case: Case, used: float, worst: str, share: float) -> dict[str, float]:
+def _gain(case: Case, new: dict[str, float]) -> Gain | None:
+    """What is left once sectors are used whole.
+
+    A kernel whose warps queue for memory waits because of the extra sectors: it then gets near the next floor, as other
+    kernels do. One that waits for something else keeps the efficiency it has.
+    """
+    kept = case.ladder.without(new)
+    if case.ladder.bound != "latency" or mix.stall(case.kernel, *mix.MEMORY_STALLS, "mio_throttle") < QUEUEING:
+        return kept
+    near = case.ladder.down_to(new)
+    if near is None or kept is None:
+        return kept
+    return Gain(low=min(kept.low, near.low), best=max(kept.best, near.best), high=near.high)
+
+
+def _floors(case: Case, used: float, shares: Mapping[str, float]) -> dict[str, float]:
     """Floors once every touched sector is used whole."""
     kernel, floors = case.kernel, case.ladder.floors
     new = {limit: floors[limit] * used for limit in ("l1", "l2") if limit in floors}
     read, write = kernel.get("dram_read_bytes"), kernel.get("dram_write_bytes")
     if read is not None and write is not None and "dram" in floors:
-        need_read, need_write = compulsory_bytes(kernel) or (0.0, 0.0)
-        if need_read + need_write <= 0:
-            need_read = read * share if worst == "load" else read
-            need_write = write * share if worst == "store" else write
-        fallen = kernel.limits.dram_us(min(read, need_read), min(write, need_write) if need_write else write)
+        needs = compulsory_bytes(kernel) or (0.0, 0.0)
+        # bytes fetched again for other reasons are other findings': no more than the unused part goes
+        loads, stores = shares.get("load", 1.0), shares.get("store", 1.0)
+        need_read, need_write = max(read * loads, min(read, needs[0])), max(write * stores, min(write, needs[1]))
+        if stores < PARTLY_WRITTEN and read > needs[0] > 0:
+            need_read = needs[0]  # a sector written in part may be read first, to be completed
+        whole = 0 < needs[1] == need_write  # then the tensors are what is left, and their last lines stay in L2
+        fallen = (kernel.limits.needed_us if whole else kernel.limits.dram_us)(need_read, need_write)
         if fallen is not None:
             new["dram"] = min(fallen, floors["dram"])
     return new

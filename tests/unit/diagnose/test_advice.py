@@ -1,0 +1,171 @@
+"""Advice stays within the device: warps of a block, registers of a thread, what an SM holds."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from recordings import CURED, SICK, Recording, advice, diagnosed
+
+from ncukit import gpus
+from ncukit.diagnose.advice import MOST_WARPS, loads_at, more_warps, scaled, tile, times
+from ncukit.diagnose.facts import Kernel
+from ncukit.diagnose.limits import find_limits
+from ncukit.gpus.occupancy import by_registers, occupancy
+from ncukit.model import Environment, Tensor, TritonLaunch
+
+GPUS = st.sampled_from([gpu.name for gpu in gpus.all_gpus()])
+REGISTERS = st.integers(16, 255)
+WARPS = st.sampled_from([1, 2, 4, 8, 16, 32])
+FACTORS = st.sampled_from([0.125, 0.25, 0.5, 1.0, 2.0, 3.0, 4.0, 8.0, 16.0, 64.0])
+SHARED = st.sampled_from([0, 1024, 16384, 49152, 65536, 101376, 166912, 232448])
+
+
+def kernel_of(
+    gpu: str, registers: float | None = 64, warps: int = 4, shared: int = 0, block: str | None = "1024"
+) -> Kernel:
+    launch = TritonLaunch(
+        kernel="k", grid=(1000, 1, 1), num_warps=warps, num_stages=3, registers=64, spills=0, shared_bytes=shared,
+        constexprs={"BLOCK": block if block is None or not block.isdigit() else int(block)} if block else {},
+    )  # fmt: skip
+    metrics = {"block_size": 32.0 * warps}
+    return Kernel(
+        name="k",
+        launches=1,
+        first=0,
+        grid=None,
+        block=None,
+        metrics=metrics if registers is None else {**metrics, "registers": float(registers)},
+        missing={},
+        triton=launch,
+        source=None,
+        limits=find_limits(Environment(gpu=gpu)),
+    )
+
+
+@given(gpu=GPUS, registers=REGISTERS, warps=WARPS, shared=SHARED, values=FACTORS, more=FACTORS)
+def test_a_change_is_one_that_the_device_can_run(gpu, registers, warps, shared, values, more):
+    change = scaled(kernel_of(gpu, registers, warps, shared), values, warps_factor=more, shared=values)
+    if change is None:
+        return
+    spec = gpus.get(gpu)
+    block = warps * more
+    assert 1 <= block <= MOST_WARPS
+    assert 1 <= change.registers <= spec.max_registers_per_thread
+    assert change.occupancy is not None
+    blocks = change.occupancy.blocks
+    assert blocks >= 1
+    assert blocks * block <= spec.max_warps_per_sm
+    assert blocks <= by_registers(spec, warps=int(block), registers=change.registers)
+    assert blocks * block * 32 * change.registers <= spec.registers_per_sm
+    assert shared * values <= spec.shared_per_block
+    assert f"{blocks} blocks of {block:.0f} warps" in change.words
+
+
+@given(gpu=GPUS, registers=REGISTERS, warps=WARPS, values=FACTORS)
+def test_values_that_no_thread_can_hold_are_no_change(gpu, registers, warps, values):
+    """They would spill: nothing is said of how many blocks would run then."""
+    spec = gpus.get(gpu)
+    assume((registers - 24) * values > min(spec.max_registers_per_thread, spec.registers_per_sm // (32 * warps)))
+    assert scaled(kernel_of(gpu, registers, warps), values) is None
+
+
+@given(gpu=GPUS, registers=REGISTERS, warps=WARPS, first=FACTORS, second=FACTORS)
+def test_more_values_a_thread_never_need_fewer_registers(gpu, registers, warps, first, second):
+    less, more = (scaled(kernel_of(gpu, registers, warps), f) for f in sorted((first, second)))
+    if less is not None and more is not None:
+        assert less.registers <= more.registers
+        assert less.occupancy.blocks >= more.occupancy.blocks
+
+
+def test_the_same_tile_is_what_was_measured():
+    change = scaled(kernel_of("H200", registers=64, warps=4), 1.0)
+    assert change is not None
+    assert change.registers == 64
+    assert change.occupancy == occupancy(gpus.get("H200"), warps=4, registers=64)
+    assert change.words == "about 64 registers a thread, 8 blocks of 4 warps an SM (50% occupancy)"
+
+
+@given(gpu=GPUS, registers=REGISTERS, warps=WARPS, shared=SHARED)
+def test_more_warps_are_twice_as_many_and_fit_a_block(gpu, registers, warps, shared):
+    found = more_warps(kernel_of(gpu, registers, warps, shared), "why")
+    if found is not None:
+        assert (found.knob, found.from_value, found.to_value) == ("num_warps", str(warps), str(2 * warps))
+        assert 2 * warps <= MOST_WARPS
+        assert "warps an SM" in found.why
+
+
+def test_a_full_block_and_unknown_registers_get_no_more_warps():
+    assert more_warps(kernel_of("H200", warps=MOST_WARPS), "why") is None
+    assert more_warps(kernel_of("H200", registers=None), "why") is None
+
+
+@given(gpu=GPUS, registers=REGISTERS, warps=WARPS, shared=SHARED, factor=FACTORS)
+def test_a_tile_is_named_only_if_it_runs(gpu, registers, warps, shared, factor):
+    kernel = kernel_of(gpu, registers, warps, shared)
+    found = tile(kernel, factor, "action", "why", "watch")
+    assert (found.knob, found.from_value) == ("BLOCK", "1024")
+    if found.to_value is not None:
+        named = int(found.to_value) / 1024  # what was asked for, or as much of it as the device holds
+        assert named == factor or (factor > 2 and 1 < named < factor)
+        assert scaled(kernel, named, shared=named) is not None
+
+
+def test_a_tile_of_an_unknown_device_or_kernel_is_named_without_promises():
+    found = tile(kernel_of("Made Up 9000", registers=64), 2, "action", "why", "watch")
+    assert found.to_value == "2048"
+    assert "occupancy" not in found.why
+    assert tile(kernel_of("H200", registers=None), 2, "action", "why", "watch").why == "why"
+
+
+@pytest.mark.parametrize("block", [None, "auto"])
+def test_a_tile_without_a_number_gets_no_new_one(block):
+    assert tile(kernel_of("H200", block=block), 2, "action", "why", "watch").to_value is None
+
+
+@given(value=st.integers(0, 10**6), factor=st.one_of(st.floats(0, 1e6), st.just(math.inf), st.just(math.nan)))
+def test_a_number_in_text_is_scaled_to_a_whole_one_or_not_at_all(value, factor):
+    found = times(str(value), factor)
+    if found is not None:
+        assert int(found) == value * factor
+        assert int(found) >= 1
+
+
+@pytest.mark.parametrize("text", [None, "", "4.5", "-4", "BLOCK", "²"])
+def test_what_is_no_whole_number_is_not_scaled(text):
+    assert times(text, 2) is None
+
+
+def test_the_largest_tensor_of_a_side_is_named():
+    def tensor(name: str, size: int, loads: tuple[int, ...], stores: tuple[int, ...]) -> Tensor:
+        return Tensor(
+            name=name, dtype="float32", shape=(size,), bytes=size, buffer=size, loaded=bool(loads),
+            stored=bool(stores), load_lines=loads, store_lines=stores,
+        )  # fmt: skip
+
+    launch = TritonLaunch(
+        kernel="k", grid=(1, 1, 1), num_warps=4, num_stages=3, registers=32, spills=0, shared_bytes=0, file="k.py",
+        line=5, tensors=(tensor("x", 100, (7,), ()), tensor("b", 10, (8,), ()), tensor("y", 50, (), (9,))),
+    )  # fmt: skip
+    kernel = Kernel(
+        name="k", launches=1, first=0, grid=None, block=None, metrics={}, missing={}, triton=launch, source=None,
+        limits=find_limits(Environment()),
+    )  # fmt: skip
+    assert loads_at(kernel) == ("k.py:7", "x")
+    assert loads_at(kernel, "store") == ("k.py:9", "y")
+
+
+@pytest.mark.parametrize("recording", [*SICK, *CURED], ids=str)
+def test_no_advice_is_beyond_the_device(recording: Recording):
+    for finding in advice(diagnosed(recording)):
+        for suggestion in finding.suggestions:
+            if suggestion.to_value is None or not suggestion.to_value.isdigit():
+                continue
+            new = int(suggestion.to_value)
+            assert new != int(suggestion.from_value or 0)
+            if suggestion.knob == "num_warps":
+                assert new in (1, 2, 4, 8, 16, 32)
+            elif suggestion.knob and "BLOCK" in suggestion.knob:
+                assert new & (new - 1) == 0, "tl.arange takes powers of two"
