@@ -7,7 +7,7 @@ VENV_FLAGS := $(if $(SYSTEM),--system-site-packages,)
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 TARGET ?= kernels/naive/instance_norm.py
 
-.PHONY: demo test lint bench docs gpu clean
+.PHONY: demo test lint bench docs accuracy gpu clean
 
 $(BIN)/ncukit: pyproject.toml
 	@$(PYTHON) -m venv $(VENV_FLAGS) $(VENV)
@@ -38,6 +38,10 @@ bench: $(VENV)/.dev  ## speed and memory, by hand: each script prints ratios aga
 
 docs: $(BIN)/ncukit  ## the generated pages: rules and metrics
 	$(BIN)/python docs/generate.py
+
+accuracy: $(BIN)/ncukit  ## docs/accuracy.md and docs/gallery.md, from the recordings alone
+	$(BIN)/python docs/accuracy.py
+	$(BIN)/python docs/gallery.py
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,50 @@
+"""Squared L2 norm of every parameter in one flat gradient buffer; segments start at multiples of 16384."""
+
+import torch
+import torch.nn as nn
+import triton
+import triton.language as tl
+
+small, large, small_size, large_size = 2040, 4, 16384, 8388608
+
+
+@triton.jit
+def segment_norms_kernel(x_ptr, offset_ptr, out_ptr, segments, CHUNK: tl.constexpr, TABLE: tl.constexpr, BLOCK: tl.constexpr):
+    start = tl.program_id(0) * CHUNK
+    ids = tl.arange(0, TABLE)
+    ends = tl.load(offset_ptr + 1 + ids, mask=ids < segments, other=2147483647)
+    segment = tl.sum((ends <= start).to(tl.int32), 0)
+    at = tl.arange(0, BLOCK)
+    total = tl.zeros((BLOCK,), tl.float32)
+    for i in range(start, start + CHUNK, BLOCK):
+        x = tl.load(x_ptr + i + at)
+        total += x * x
+    tl.atomic_add(out_ptr + segment, tl.sum(total, 0), sem="relaxed")
+
+
+class Model(nn.Module):
+    def forward(self, x, offsets):
+        sizes = (offsets[1:] - offsets[:-1]).long()
+        ids = torch.repeat_interleave(torch.arange(len(sizes), device=x.device), sizes)
+        return torch.zeros(len(sizes), device=x.device, dtype=torch.float64).index_add_(0, ids, x.double().square()).float()
+
+
+class ModelNew(nn.Module):
+    def forward(self, x, offsets):
+        n = offsets.numel() - 1
+        out = torch.zeros(n, device=x.device, dtype=torch.float32)
+        table = triton.next_power_of_2(n)
+        grid = (x.numel() // 16384,)
+        segment_norms_kernel[grid](x, offsets, out, n, CHUNK=16384, TABLE=table, BLOCK=4096, num_warps=8)
+        return out
+
+
+def get_inputs():
+    sizes = torch.full((small + large,), small_size, dtype=torch.int32)
+    sizes[torch.arange(large) * ((small + large) // large) + 3] = large_size
+    offsets = torch.cat([torch.zeros(1, dtype=torch.int32), sizes.cumsum(0).int()])
+    return [torch.randn(small * small_size + large * large_size), offsets]
+
+
+def get_init_inputs():
+    return []
