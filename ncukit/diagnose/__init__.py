@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from ncukit import make_callable
 from ncukit.diagnose import rules
@@ -13,6 +14,9 @@ from ncukit.diagnose.limits import find_limits
 from ncukit.diagnose.rules import Case
 from ncukit.model import Diagnosis, Finding, KernelDiagnosis, Report, Rung, Severity, Silence
 from ncukit.source.syntax import read_source
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["diagnose"]
 
@@ -46,7 +50,10 @@ def diagnose(report: Report, *, gpu: str | None = None, source: str | None = Non
         )
         for k in kernels
     ]
-    pipeline = [_across(f, cases) for rule in rules.pipeline_rules() for f in rule.judge_all(cases)]
+    named: dict[str, list[Case]] = {}
+    for case in cases:
+        named.setdefault(case.kernel.name, []).append(case)
+    pipeline = [_across(f, named) for rule in rules.pipeline_rules() for f in rule.judge_all(cases)]
     return Diagnosis(
         report_path=report.path,
         report_kind=report.kind,
@@ -85,13 +92,16 @@ def _implied_peak(report: Report) -> float | None:
     frame = report.frame
     if not {"dram_gbps", "dram_pct", "dram_bytes"} <= set(frame.columns):
         return None
-    row = frame.dropna(subset=["dram_bytes"]).sort_values("dram_bytes").iloc[-1]
+    moved = frame.dropna(subset=["dram_bytes", "dram_pct", "dram_gbps"])
+    if moved.empty:
+        return None
+    row = moved.sort_values("dram_bytes").iloc[-1]
     return float(100 * row["dram_gbps"] / row["dram_pct"]) if row["dram_pct"] > 5 and row["dram_gbps"] > 0 else None
 
 
-def _across(finding: Finding, cases: list[Case]) -> Finding:
+def _across(finding: Finding, named: Mapping[str, list[Case]]) -> Finding:
     """A finding across kernels, with the readings that are there, and the command that would settle it."""
-    members = [c for c in cases if c.kernel.name in finding.kernels]
+    members = [case for name in dict.fromkeys(finding.kernels) for case in named.get(name, ())]
     there = {metric for case in members for metric in case.kernel.metrics}
     finding = replace(finding, evidence=tuple(e for e in finding.evidence if e.metric in there))
     if all(_looked(case) for case in members) or finding.next_command:
@@ -135,20 +145,24 @@ def _together(cases: list[Case], pipeline: list[Finding]) -> tuple[Rung, ...]:
         left = max(0.0, 1 - sum(k.launches // once * max(ladder.floors.values()) for k, ladder in ladders) / total)
         rungs.append(Rung(limit="dram", time_us=same, how=f"tuning alone can win {left:.0%} at most"))
         fused = [f for f in pipeline if f.cause == "fusion"]
+        inside = {name for f in fused for name in f.kernels}
+        by_name: dict[str, list[tuple[Kernel, Ladder]]] = {}
+        for k, ladder in ladders:
+            by_name.setdefault(k.name, []).append((k, ladder))
         alone = sum(
             k.launches // once * max(0.0, ladder.floors["dram"] - ladder.compulsory_us)
             for k, ladder in ladders
-            if ladder.compulsory_us is not None and not any(k.name in f.kernels for f in fused)
+            if ladder.compulsory_us is not None and k.name not in inside
         )
-        needed = same - alone - sum(_saved(f, ladders, once) for f in fused)
+        needed = same - alone - sum(_saved(f, by_name, once) for f in fused)
         if needed < 0.98 * same:
             rungs.append(Rung(limit="dram-compulsory", time_us=needed, how="each tensor once, by one kernel"))
     return tuple(rungs)
 
 
-def _saved(finding: Finding, ladders: list[tuple[Kernel, Ladder]], once: int) -> float:
+def _saved(finding: Finding, by_name: Mapping[str, list[tuple[Kernel, Ladder]]], once: int) -> float:
     """DRAM time that a fusion removes from one operation, in microseconds."""
-    members = [(k, ladder) for k, ladder in ladders if k.name in finding.kernels]
+    members = [one for name in dict.fromkeys(finding.kernels) for one in by_name.get(name, ())]
     if not finding.gain:
         return 0.0
     measured = sum(k.launches // once * (ladder.measured_us or 0.0) for k, ladder in members)

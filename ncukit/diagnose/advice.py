@@ -110,7 +110,8 @@ def more_warps(kernel: Kernel, why: str) -> Suggestion | None:
 def tile(kernel: Kernel, factor: float, action: str, why: str, watch: str) -> Suggestion:
     """A larger or smaller tile, with the registers and occupancy that would follow."""
     block = kernel.block_knob()
-    change = scaled(kernel, factor, shared=factor)
+    factor = _spared(kernel, factor)
+    change = scaled(kernel, factor, shared=factor) if factor != 1 else None
     while change is None and factor > 2:
         factor /= 2  # the device does not hold so much: as much of it as fits
         change = scaled(kernel, factor, shared=factor)
@@ -123,6 +124,14 @@ def tile(kernel: Kernel, factor: float, action: str, why: str, watch: str) -> Su
         why=f"{why}; {change.words}" if change else why,
         watch=watch,
     )
+
+
+def _spared(kernel: Kernel, factor: float) -> float:
+    """``factor`` cut down to what leaves a block for every SM: a larger tile makes the grid smaller."""
+    grid, sms = kernel.get("grid_size"), kernel.limits.sm_count
+    while factor > 1 and grid and sms and grid / factor < sms:
+        factor /= 2
+    return max(1.0, factor) if factor >= 1 or grid is None else factor
 
 
 def loads_at(kernel: Kernel, side: str = "load") -> tuple[str | None, str]:

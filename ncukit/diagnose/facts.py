@@ -95,10 +95,7 @@ def gather(report: Report, limits: Limits, source: SourceFile | None) -> list[Ke
         import pandas as pd
 
         # equal names and grids with other constexprs or other tensors are other kernels: their medians mean nothing
-        recorded = [
-            f"{sorted(x.constexprs.items())}{[(t.name, t.bytes, t.dtype) for t in x.tensors]}" if x else ""
-            for x in report.launches
-        ]
+        recorded = [f"{sorted(x.constexprs.items())}{_sizes(x)}" if x else "" for x in report.launches]
         keys.append(pd.Series(recorded, index=frame.index))
     columns = [c for c in frame.columns if c not in IDENTITY]
     grouped = frame[columns].groupby(keys, sort=False)
@@ -127,6 +124,14 @@ def gather(report: Report, limits: Limits, source: SourceFile | None) -> list[Ke
     return sorted(kernels, key=lambda k: k.first)
 
 
+def _sizes(launch: TritonLaunch) -> list[tuple[str, int, str]]:
+    """The tensors whose sizes set a launch apart: a slice of a few values that moves along is no other work."""
+    total = sum(t.bytes for t in launch.tensors)
+    return [(t.name, t.bytes, t.dtype) for t in launch.tensors if t.bytes >= TELLING * total]
+
+
+TELLING = 0.01
+"""Share of a launch's bytes from which a tensor's size makes it other work."""
 LARGEST = 1e18
 """No counter of one launch is larger: at 10 TB/s that many bytes take more than a day."""
 

@@ -34,6 +34,8 @@ FREED_BEST, FREED_LOW = 0.8, 0.5
 
 Such a kernel's own efficiency says nothing of the cured one's. Fifteen cures of that kind on an H200 reached 0.57 to
 0.97 of it, 0.85 in the middle (docs/accuracy.md)."""
+UNKNOWN_SM = 1.1
+"""How far ncu's SM throughput must lie above every SM limit that is known to be one more limit."""
 UNCOLLECTED = "not measured"
 
 _PIPES = {
@@ -183,8 +185,6 @@ def climb(kernel: Kernel) -> Ladder:
     for metric, limit, what in (("l2_pct", "l2", "L2 lookups"), ("issue_pct", "issue", "issue slots")):
         if (value := kernel.get(metric)) is not None:
             add(limit, time * value / 100, f"{what} at {value:.1f} % of peak")
-    if (value := kernel.get("sm_pct")) is not None:
-        add("sm", time * value / 100, f"busiest SM counter at {value:.1f} % of peak")
     stages = [v for m in ("l1_pct", "l1_request_pct") if (v := kernel.get(m)) is not None]
     if stages:
         add("l1", time * max(stages) / 100, f"L1 stage at {max(stages):.1f} % of peak")
@@ -193,6 +193,10 @@ def climb(kernel: Kernel) -> Ladder:
     for metric, limit in _PIPES.items():
         if (value := kernel.get(metric)) is not None:
             add(limit, time * value / 100, f"{limit.removeprefix('pipe-')} pipe at {value:.1f} % of peak")
+    known = max((t for limit, t in floors.items() if limit not in ("dram", "l2", "l2-atomic")), default=0.0)
+    if (value := kernel.get("sm_pct")) is not None and time * value / 100 > UNKNOWN_SM * known:
+        # else ncu's busiest SM counter is one of those above, and falls with it
+        add("sm", time * value / 100, f"busiest SM counter at {value:.1f} % of peak")
     if relative:
         return Ladder(measured_us=time if floors else None, floors=floors, compulsory_us=None, rungs=(), relative=True)
     add("launch", min(EMPTY_LAUNCH_US, time), "an empty launch")

@@ -53,9 +53,21 @@ def fma_share_of_fp32(kernel: Kernel) -> float | None:
     128 lanes an SM and cycle (64 before Ampere's 8.6, except 9.0 and newer); the rest of the pipe's time is integer
     multiplication. Source: CUDA C++ Programming Guide, arithmetic instruction throughput.
     """
-    count, cycles = kernel.get("fp32_instructions"), kernel.get("sm_elapsed_cycles")
-    sms, gpu = kernel.limits.sm_count, kernel.limits.gpu
+    count, cycles, sms = kernel.get("fp32_instructions"), kernel.get("sm_elapsed_cycles"), kernel.limits.sm_count
     if count is None or not cycles or not sms:
         return None
-    lanes = 64 if gpu is not None and gpu.compute_capability in ("7.0", "7.5", "8.0") else 128
-    return count / (lanes * sms * cycles)
+    return count / (fp32_lanes(kernel) * sms * cycles)
+
+
+def fp32_lanes(kernel: Kernel) -> int:
+    """Single precision lanes of an SM; 128 where the device is unknown."""
+    gpu = kernel.limits.gpu
+    return 64 if gpu is not None and gpu.compute_capability in ("7.0", "7.5", "8.0") else 128
+
+
+def fma_slots(kernel: Kernel) -> float:
+    """Share of an SM's issue slots, 0 to 1, that multiply-adds take: 64 lanes are full at half of the slots."""
+    busy = (kernel.get("fma_pct") or 0.0) / 100
+    floats = fma_share_of_fp32(kernel)
+    # the pipe multiplies integers too; those are not the work itself
+    return min(busy, floats if floats is not None else busy) * fp32_lanes(kernel) / 128

@@ -46,7 +46,7 @@ class JitFunction:
     autotune_line: int | None
     """Line of the ``@triton.autotune`` decorator: an autotuned knob is set there, never at the launch."""
     carried_reductions: tuple[int, ...] = ()
-    """Lines in loops where a reduction to one value is added to a variable that the next trip reads."""
+    """Lines in loops where a reduction to one value is added to what the next trip reads, or decides a branch."""
     float64_lines: tuple[int, ...] = ()
     """Lines that name ``float64``."""
     dot_lines: tuple[int, ...] = ()
@@ -152,7 +152,13 @@ def _function(node: ast.FunctionDef) -> JitFunction:
         dot_lines=_lines(node, lambda part: _called(part).split(".")[-1] in ("dot", "dot_scaled")),
         product_lines=_lines(node, _is_product),
         special_lines=_lines(node, lambda part: _called(part).split(".")[-1] in SPECIAL),
-        division_lines=_lines(node, lambda part: isinstance(part, ast.BinOp) and isinstance(part.op, _DIVIDES)),
+        division_lines=tuple(
+            sorted(
+                part.lineno
+                for part in ast.walk(node)
+                if isinstance(part, ast.BinOp | ast.AugAssign) and isinstance(part.op, _DIVIDES)
+            )
+        ),
     )
 
 
@@ -165,6 +171,9 @@ def _carried(function: ast.FunctionDef) -> Iterator[int]:
         if not isinstance(loop, ast.For | ast.While):
             continue
         for part in ast.walk(loop):
+            if isinstance(part, ast.If) and any(_to_one_value(n) for n in ast.walk(part.test)):
+                yield part.lineno
+                continue
             target: ast.expr
             if isinstance(part, ast.AugAssign):
                 target, value = part.target, part.value
@@ -172,11 +181,21 @@ def _carried(function: ast.FunctionDef) -> Iterator[int]:
                 target, value = part.targets[0], part.value
             else:
                 continue
-            calls = [n for n in ast.walk(value) if _called(n).split(".")[-1] in REDUCTIONS]
+            calls = [n for n in ast.walk(value) if _to_one_value(n)]
             names = {n.id for n in ast.walk(value) if isinstance(n, ast.Name)}
             again = isinstance(part, ast.AugAssign) or (isinstance(target, ast.Name) and target.id in names)
             if calls and again:
                 yield part.lineno
+
+
+def _to_one_value(part: ast.AST) -> bool:
+    """``tl.sum(x)`` and its kin over all axes, or the first, a row's only one. Along another axis a vector stays."""
+    if not isinstance(part, ast.Call) or not _called(part).startswith(("tl.", "triton.language.")):
+        return False
+    if _called(part).split(".")[-1] not in REDUCTIONS:
+        return False
+    axes = [*part.args[1:2], *(k.value for k in part.keywords if k.arg == "axis")]
+    return all(isinstance(axis, ast.Constant) and axis.value in (0, None) for axis in axes)
 
 
 def _is_product(part: ast.AST) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import math
 from dataclasses import dataclass, replace
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -97,11 +98,13 @@ _KERNEL = (
 _PIPELINE = ("fusion", "launch_overhead")
 
 
+@cache
 def kernel_rules() -> tuple[Rule, ...]:
     """Rules about one kernel, causes before their consequences."""
     return tuple(cast("Rule", import_module(f"{__name__}.{name}")) for name in _KERNEL)
 
 
+@cache
 def pipeline_rules() -> tuple[PipelineRule, ...]:
     """Rules across kernels."""
     return tuple(cast("PipelineRule", import_module(f"{__name__}.{name}")) for name in _PIPELINE)
@@ -149,7 +152,9 @@ def fold(findings: Sequence[Finding]) -> tuple[list[Finding], list[Silence]]:
     memory after uncoalesced accesses. It is folded into one of them that is worth at least two fifths as much (in
     logarithm); a weaker one does not explain it.
     """
-    causes = {cast("Rule", m).CAUSE: tuple(getattr(m, "MIRRORS", ())) for m in _modules().values()}
+    if len(findings) < 2:
+        return list(findings), []
+    causes = _mirrors()
     into: dict[str, str] = {}
     for finding in findings:
         roots = [f for f in findings if f.cause in causes.get(finding.cause, ()) and _explains(f, finding)]
@@ -176,6 +181,12 @@ def fold(findings: Sequence[Finding]) -> tuple[list[Finding], list[Silence]]:
         if f.cause in into
     ]
     return kept, quiet
+
+
+@cache
+def _mirrors() -> dict[str, tuple[str, ...]]:
+    """Cause → the causes that bring its reading about."""
+    return {cast("Rule", m).CAUSE: tuple(getattr(m, "MIRRORS", ())) for m in _modules().values()}
 
 
 def _modules() -> dict[str, object]:

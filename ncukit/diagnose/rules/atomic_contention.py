@@ -28,6 +28,7 @@ Sources
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ncukit.diagnose import mix
@@ -45,6 +46,7 @@ NEEDS: tuple[str, ...] = ()
 HOLDS = 0.5
 """Share of the time from which the busiest slice's queue is the matter."""
 SHARE_OF_L2 = 0.2
+WAITING = 0.4
 LEFT_BEST, LEFT_LOW = 0.001, 0.1
 """Part of the atomics that is left after reducing first: one for a tile of a thousand values, or for ten."""
 STAYING = ("dram", "l2", "launch", "pipe-fma", "pipe-fp64", "pipe-tensor", "pipe-xu")
@@ -68,9 +70,11 @@ def judge(case: Case) -> Finding | str:
         confidence: Confidence = "high" if busiest >= 80 else "medium"
     else:
         asked = (kernel.get("l2_read_sectors") or 0.0) + (kernel.get("l2_write_sectors") or 0.0) + sectors
-        if ladder.bound != "latency" or not asked or sectors / asked < SHARE_OF_L2:
-            return "atomics are few beside the other traffic, or a limit holds the kernel"
-        gain = _gain(case, mix.stall(kernel, "long_scoreboard", "lg_throttle") or HOLDS)
+        waiting = mix.stall(kernel, *mix.MEMORY_STALLS)
+        if ladder.bound != "latency" or not asked or sectors / asked < SHARE_OF_L2 or waiting < WAITING:
+            return "atomics are few beside the other traffic, warps do not wait for them, or a limit holds the kernel"
+        gain = _gain(case, waiting)
+        gain = replace(gain, low=1.0) if gain is not None else None  # they may as well be spread over many addresses
         confidence = "low"
     if gain is None or gain.best < WORTH:
         return "atomics queue, but another limit is as near"

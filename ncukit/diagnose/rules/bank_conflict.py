@@ -90,8 +90,6 @@ def _gain(case: Case, conflicts: float, share: float) -> Gain | None:
     total = kernel.get("l1_wavefronts") or kernel.metrics["shared_wavefronts"]
     rest = 1 - min(1.0, conflicts / total)
     new = {"l1": ladder.floors["l1"] * rest} if "l1" in ladder.floors else {}
-    if "sm" in ladder.floors:
-        new["sm"] = ladder.floors["sm"] * rest  # where ncu's own SM throughput is known, L1's data stage is part of it
     by_floor = ladder.without(new)
     waiting = mix.stall(kernel, "short_scoreboard", "mio_throttle")
     by_wait = ladder.freed(waiting * share, new) if ladder.bound == "latency" else None

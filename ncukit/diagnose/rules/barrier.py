@@ -34,7 +34,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ncukit.diagnose import mix
-from ncukit.diagnose.advice import warps_of, warps_place
+from ncukit.diagnose.advice import scaled, warps_of, warps_place
 from ncukit.model import Evidence, Finding, Severity, Suggestion
 
 if TYPE_CHECKING:
@@ -114,16 +114,19 @@ def _suggestions(kernel: Kernel, warps: int | None) -> tuple[Suggestion, ...]:
                 watch="a vector accumulator holds a register for each value of the tile",
             )
         )
-    if warps is not None and warps > 1:
+    # a quarter of the warps, or half of them, if the registers of the larger share fit
+    steps = [(f, change) for f in (4, 2) if warps and warps >= f and (change := scaled(kernel, f, 1 / f)) is not None]
+    if steps and warps is not None:
+        factor, change = steps[0]
         found.append(
             Suggestion(
-                action="fewer warps a block: fewer have to come to each barrier",
+                action="fewer warps a block: fewer come to each barrier, and a smaller tile for one warp needs none",
                 knob="num_warps",
                 from_value=str(warps),
-                to_value=str(max(1, warps // 4)),
+                to_value=str(warps // factor),
                 location=warps_place(kernel),
-                why="with one warp a block the reduction is shuffles alone, without shared memory and barriers",
-                watch="registers a thread grow as the tile is shared by fewer threads; spills must stay 0",
+                why=f"each thread then holds {factor} times the values; {change.words}",
+                watch="spills must stay 0",
             )
         )
     if not found:

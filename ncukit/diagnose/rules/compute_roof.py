@@ -25,6 +25,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ncukit.diagnose import mix
 from ncukit.model import Evidence, Finding, Gain, Severity
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def judge(case: Case) -> Finding | str:
         if busy >= AT_ROOF:
             return _statement(case, metric, f"the {name} at {busy:.0%} of peak", busy)
     issue = (kernel.get("issue_pct") or 0.0) / 100
-    fma = kernel.metrics["fma_pct"] / 100
+    fma = mix.fma_slots(kernel)
     if issue >= SLOTS_FULL and fma >= MOSTLY_FMA * issue:
         what = f"issue slots at {issue:.0%}, {fma / issue:.0%} of them multiply-add"
         return _statement(case, "issue_pct", what, issue)

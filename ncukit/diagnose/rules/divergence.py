@@ -13,8 +13,8 @@ How it is computed
     or latency does. Packed into full warps the same work takes active / 32 of the instructions: floors of issue slots
     and pipes fall by that factor; where latency holds, so does the time: 80 % of the way (best), half (low). High is
     the next floor of another kind, for a slow path that can be avoided altogether. Lanes that are masked off compute
-    all the same and count as active: for them the tile's width is compared with the row's where the recorded arguments
-    tell both, and it fires below three quarters.
+    all the same and count as active: they show as fewer than 18 threads with a true predicate, or, where the recorded
+    arguments tell both, as a tile twice as wide as the smallest power of two that holds the row.
 
 What to try
     Reduce the argument before the slow function so that nobody takes the slow path (sin, cos, pow, fmod); compute both
@@ -32,6 +32,7 @@ Sources
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING
 
 from ncukit.diagnose.ladder import BEST_EFFICIENCY
@@ -48,9 +49,9 @@ NEEDS = ("active_threads",)
 FIRES_BELOW = 24.0
 MASKED_BELOW = 18.0
 """Threads whose predicate was true: uniform predicates alone keep this well above, masked-off tiles do not."""
-FALLING = ("issue", "pipe-fma", "pipe-alu", "pipe-xu", "pipe-fp64", "pipe-lsu", "sm")
+FALLING = ("issue", "pipe-fma", "pipe-alu", "pipe-xu", "pipe-fp64", "pipe-lsu")
 FITS = 0.75
-"""Part of the tile that a row fills below which the rest is worth a word: a tile is at most twice its row."""
+"""Part of the tile that the smallest tile for the row would take: half, a quarter, ... or all of it."""
 WORTH = 1.05
 
 
@@ -77,7 +78,9 @@ def judge(case: Case) -> Finding | str:
         cause=CAUSE,
         severity=Severity.TUNE,
         confidence="medium" if masked else "high",
-        title=f"{32 * share:.1f} of 32 threads take part in an instruction",
+        title=f"{share:.0%} of the lanes do work: the rest of the tile is masked off"
+        if masked
+        else f"{32 * share:.1f} of 32 threads take part in an instruction",
         evidence=tuple(rows),
         gain=gain,
         suggestions=(
@@ -96,21 +99,24 @@ def judge(case: Case) -> Finding | str:
 
 
 def tile_share(kernel: Kernel) -> float:
-    """Share of a program's tile that its row fills, 0 to 1; 1 when that is not known for certain.
+    """Smallest tile that holds a program's row over the tile it has, 0 to 1; 1 when that is not known for certain.
 
     Certain when a program owns one row: the largest tensor holds as many elements as there are programs times some
     integer argument or last dimension, and the one tile constant is wider than that.
     """
     if kernel.triton is None or kernel.grid is None or not kernel.triton.tensors:
         return 1.0
-    block = kernel.block_knob()
+    blocks = [name for name in kernel.triton.constexprs if re.match(r"(?i)x?r?(block|tile)", name)]
+    block = kernel.block_knob() if len(blocks) == 1 else None
     largest = max(kernel.triton.tensors, key=lambda t: t.bytes)
     if block is None or block[1] is None or not block[1].isdecimal() or not largest.shape:
         return 1.0
     programs = math.prod(kernel.grid)
     row = math.prod(largest.shape) / programs
     sizes = {v for v in kernel.triton.scalars.values() if isinstance(v, int)} | set(largest.shape[-1:])
-    return row / int(block[1]) if row in sizes and row < int(block[1]) else 1.0
+    if row not in sizes or row < 1:
+        return 1.0
+    return min(1.0, 2.0 ** math.ceil(math.log2(row)) / int(block[1]))  # a tile is a power of two
 
 
 def _gain(case: Case, share: float) -> Gain | None:

@@ -61,17 +61,13 @@ def judge(case: Case) -> Finding | str:
     kinds = mix.shares(kernel)
     highest = max(ladder.floors, key=lambda limit: ladder.floors[limit], default="")
     share = kinds.get("fp64", 0.0) + kinds.get("conversion", 0.0)
-    if highest not in ("pipe-fp64", "sm") and not (busy >= HOLDS and (not kinds or share >= OF_ALL)):
+    if highest != "pipe-fp64" and not (busy >= HOLDS and (not kinds or share >= OF_ALL)):
         return f"the FP64 pipe is busy {busy:.0%} of the time, and {highest} is the nearer limit"
     new = {"pipe-fp64": 0.0, "pipe-fma": ladder.floors.get("pipe-fma", 0.0) + busy * ratio(kernel) * _time(case)}
     if "pipe-xu" in ladder.floors:
         new["pipe-xu"] = ladder.floors["pipe-xu"] * (0.2 if kinds.get("conversion", 0.0) > 0 else 1.0)
     if "issue" in ladder.floors:
         new["issue"] = ladder.floors["issue"] * (1 - _vanishing(kernel, kinds))
-    if "sm" in ladder.floors:
-        new["sm"] = 0.0
-    if "sm" in new:
-        new["sm"] = max(new["pipe-fma"], new.get("issue", 0.0))
     gain = ladder.down_to(new, best=FREED_BEST)
     if kernel.function is not None and kernel.function.special_lines:
         gain = _widened(gain, ladder, new)

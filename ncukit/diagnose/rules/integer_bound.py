@@ -10,10 +10,10 @@ Why it costs
 
 How it is computed
     It fires when integer instructions are at least 60 % of the thread instructions, or 45 % where the source shows
-    divisions or remainders (without that count: when the ALU
-    pipe is the highest floor and busier than the FMA pipe), and the issue slots or an arithmetic pipe hold at least
-    60 % of the time. Issue, ALU, FMA (integer products run there) and XU floors fall as integer instructions go: three
-    quarters of them (best), half (low), all but a tenth (high).
+    divisions or remainders (without that count: when the ALU pipe is busy 60 % of the time and a fifth more than the
+    FMA pipe), and the issue slots or an arithmetic pipe hold at least 60 % of the time. Issue, ALU, FMA (integer
+    products run there) and XU floors fall as integer instructions go: three quarters of them (best), half (low), all
+    but a tenth (high).
 
 What to try
     Let grid axes carry the outer indices, so that coordinates are computed once a program; constexpr sizes (a division
@@ -46,7 +46,7 @@ DIVIDING = 0.45
 """The same where the source shows divisions or remainders, which are index arithmetic for certain."""
 MIRRORS = ("divergence", "narrow-access", "uncoalesced-access", "fp64", "atomic-contention", "barrier")
 HOLDS = 0.6
-ARITHMETIC = ("issue", "pipe-alu", "pipe-fma", "pipe-xu", "sm")
+ARITHMETIC = ("issue", "pipe-alu", "pipe-fma", "pipe-xu")
 WORTH = 1.05
 
 
@@ -106,7 +106,7 @@ def _gain(case: Case, share: float) -> Gain | None:
 
     def left(part: float) -> Gain | None:
         floors = ladder.floors
-        new = {limit: floors[limit] * (1 - share * (1 - part)) for limit in ("issue", "sm") if limit in floors}
+        new = {limit: floors[limit] * (1 - share * (1 - part)) for limit in ("issue",) if limit in floors}
         if "pipe-alu" in floors:
             new["pipe-alu"] = floors["pipe-alu"] * part
         if "pipe-fma" in floors and floats is not None:

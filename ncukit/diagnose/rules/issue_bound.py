@@ -51,7 +51,7 @@ MIRRORS = (
     "narrow-access", "integer-bound", "divergence", "sfu-bound", "fp64", "tensor-core-unused", "barrier",
     "bank-conflict", "uncoalesced-access", "atomic-contention", "local-memory",
 )  # fmt: skip
-SLOTS = ("issue", "sm", "pipe-fma", "pipe-alu", "pipe-lsu", "l1", "pipe-xu")
+SLOTS = ("issue", "pipe-fma", "pipe-alu", "pipe-lsu", "l1", "pipe-xu")
 
 
 def judge(case: Case) -> Finding | str:
@@ -64,7 +64,7 @@ def judge(case: Case) -> Finding | str:
     if ladder.floors[highest] > 1.02 * ladder.floors["issue"] and highest != "sm":
         return f"the issue slots are used {busy:.0%} of the time, and {highest} is the nearer limit"
     kinds = mix.shares(kernel)
-    fma = (kernel.get("fma_pct") or 0.0) / 100
+    fma = mix.fma_slots(kernel)
     if fma >= MOSTLY_FMA * busy:
         return f"{fma / busy:.0%} of the slots go to the FMA pipe: the arithmetic itself, see compute-roof"
     gone = ladder.down_to(dict.fromkeys(SLOTS, 0.0), best=1.0)

@@ -59,6 +59,8 @@ def judge(case: Case) -> Finding | str:
     needed = compulsory_bytes(kernel)
     if needed is None or sum(needed) <= 0:
         return _by_hit_rate(case)
+    if needed[0] <= 0:
+        return "the kernel reads no tensor"
     if read <= FIRES_ABOVE * max(needed[0], 1.0):
         return f"DRAM reads {read / max(needed[0], 1.0):.2f} times the bytes of the tensors"
     if swept(kernel):

@@ -11,7 +11,7 @@ Why it costs
 How it is computed
     One kernel: it fires when an empty launch is at least 30 % of its time; no gain is promised for it alone, since the
     time on the host was not measured. Several: n launches under 10 us each, of one run, could be one. High: one empty
-    launch and half of the work of all at its nearest limit, for values that stay in registers in between; best: the
+    launch, the arithmetic of all and half of their traffic, for values that stay in registers in between; best: the
     longest of them, and the work of all at 80 % of its limit; low: three quarters of the n - 1 empty launches go, as in
     one kernel that does them in turn. The gaps between launches, which ncu cannot see, come on top and are not
     promised. A repeated measurement counts once.
@@ -97,6 +97,14 @@ def _work_us(case: Case) -> float:
     return max((t for limit, t in case.ladder.floors.items() if limit != "launch"), default=0.0)
 
 
+def _staying_us(case: Case) -> float:
+    """The part of it that stays when values pass in registers: arithmetic whole, traffic by half."""
+    memory = ("dram", "l2", "l1", "pipe-lsu")
+    return max(
+        (t / 2 if limit in memory else t for limit, t in case.ladder.floors.items() if limit != "launch"), default=0
+    )
+
+
 def judge_all(cases: Sequence[Case]) -> list[Finding]:
     """Runs of small launches that could be one."""
     small = [c for c in cases if (t := c.kernel.duration_us) is not None and t < SMALL_US]
@@ -109,7 +117,7 @@ def judge_all(cases: Sequence[Case]) -> list[Finding]:
     gain = Gain(
         low=max(1.0, total / max(longest, total - LOW_SAVED * (count - 1) * EMPTY_LAUNCH_US)),
         best=max(1.0, total / (longest + work / FREED_BEST)),
-        high=max(1.0, total / (EMPTY_LAUNCH_US + work / 2)),
+        high=max(1.0, total / (EMPTY_LAUNCH_US + sum(c.operations * _staying_us(c) for c in small))),
     )
     if gain.best < WORTH:
         return []

@@ -30,10 +30,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ncukit.diagnose import mix
+from ncukit.diagnose.advice import more_warps, tile
 from ncukit.diagnose.ladder import compulsory_bytes
 from ncukit.model import Evidence, Finding, Gain, Severity, Suggestion
 
 if TYPE_CHECKING:
+    from ncukit.diagnose.facts import Kernel
     from ncukit.diagnose.rules import Case
 
 CODE = "MEM105"
@@ -81,7 +83,7 @@ def judge(case: Case) -> Finding | str:
             *_registers(case),
         ),
         gain=_gain(case, share),
-        suggestions=(_suggestion(case),),
+        suggestions=_suggestions(kernel),
         kernels=(kernel.name,),
     )
 
@@ -114,27 +116,7 @@ def _registers(case: Case) -> tuple[Evidence, ...]:
     return (Evidence(metric="registers", value=registers, unit="register/thread", compared_with=f"at most {cap}"),)
 
 
-def _suggestion(case: Case) -> Suggestion:
-    kernel = case.kernel
-    warps = kernel.triton.num_warps if kernel.triton is not None else None
-    if warps is not None and warps < 16:
-        location = (kernel.source.knob(kernel.name, "num_warps") if kernel.source else None) or kernel.launched_at
-        return Suggestion(
-            action="give the tile more warps, so that each thread holds fewer values",
-            knob="num_warps",
-            from_value=str(warps),
-            to_value=str(warps * 2),
-            location=location,
-            why=f"{warps * 2 * 32} threads share the tile; each needs about half the registers",
-            watch="spills should reach 0; above 512 threads a thread has at most 64 registers",
-        )
-    block = kernel.block_knob()
-    return Suggestion(
-        action="make the tile smaller",
-        knob=block[0] if block else None,
-        from_value=block[1] if block else None,
-        to_value=str(int(block[1]) // 2) if block and block[1] and block[1].isdecimal() else None,
-        location=(block[2] if block else None) or kernel.where,
-        why="a thread then holds fewer values at once",
-        watch="spills should reach 0",
-    )
+def _suggestions(kernel: Kernel) -> tuple[Suggestion, ...]:
+    smaller = tile(kernel, 0.5, "a smaller tile", "a thread then holds fewer values at once", "spills should reach 0")
+    more = more_warps(kernel, "more threads share the tile")
+    return (more, smaller) if more is not None else (smaller,)

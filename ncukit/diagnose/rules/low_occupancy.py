@@ -46,6 +46,7 @@ WORTH = 1.05
 REACHED = 0.85
 """Share of what more warps allow that a kernel gets."""
 ENOUGH = 0.5
+BUSY_TENSOR_PCT = 50.0
 MIRRORS = (
     "local-memory", "small-grid", "workload-imbalance", "tail-effect", "tensor-core-unused", "uncoalesced-access",
     "atomic-contention", "bank-conflict",
@@ -62,6 +63,8 @@ def judge(case: Case) -> Finding | str:
         return f"theoretical occupancy is {possible:.0f} %"
     if ladder.bound != "latency":
         return f"occupancy is {possible:.0f} %, but the kernel is held by {ladder.bound}"
+    if (tensor := kernel.get("tensor_pct") or 0.0) >= BUSY_TENSOR_PCT:
+        return f"tensor cores are busy {tensor:.0f} % of the time: large tiles in registers are what feeds them"
     waves = kernel.get("waves")
     if waves is not None and waves < 1:
         return "occupancy is low because the grid is small: see small-grid"

@@ -8,10 +8,11 @@ Why it costs
     Bandwidth that nobody asks for is lost.
 
 How it is computed
-    It fires when no floor of the ladder reaches 80 % of the time, warps wait for memory (long scoreboard) at least
-    40 % of their time, and memory is the next limit. Bytes in flight needed are the next floor's bandwidth times the
-    latency; present are today's bandwidth times the same latency, so their ratio is the gain at most and the latency
-    itself cancels out. Best and low assume that the kernel then reaches 92 % and 85 % of the next floor.
+    It fires when no floor of the ladder reaches 80 % of the time, warps wait for memory (long scoreboard) at least 40 %
+    of their time, memory is the next limit and every SM has a block. Bytes in flight needed are the next floor's
+    bandwidth times the latency; present are today's bandwidth times the same latency, so their ratio is the gain at
+    most and the latency itself cancels out. Best and low assume that the kernel then reaches 85 % and 55 % of the next
+    floor.
 
 What to try
     More independent loads a thread (a larger block, an unrolled loop), more resident warps (fewer registers, smaller
@@ -141,7 +142,8 @@ def _suggestions(case: Case) -> tuple[Suggestion, ...]:
 
 def _buffers(kernel: Kernel) -> float | None:
     """Shared memory that two more stages of the tile need, in bytes; None when tile or type is unknown."""
-    block = kernel.block_knob()
+    blocks = [name for name in (kernel.triton.constexprs if kernel.triton else ()) if "BLOCK" in name.upper()]
+    block = kernel.block_knob() if len(blocks) == 1 else None  # with several the tile's shape is not known
     loaded = [t for t in kernel.triton.tensors if t.loaded and t.shape] if kernel.triton is not None else []
     if block is None or block[1] is None or not block[1].isdecimal() or not loaded:
         return None

@@ -119,7 +119,7 @@ def _gain(case: Case, width: float) -> Gain | None:
     along = min(1.0, accesses + min(kinds.get("integer", 1.0), INDEXING * accesses))
     rest = 1 - along * (1 - 1 / factor)
     floors = ladder.floors
-    new = {limit: floors[limit] * rest for limit in ("issue", "pipe-alu", "pipe-fma", "sm") if limit in floors}
+    new = {limit: floors[limit] * rest for limit in ("issue", "pipe-alu", "pipe-fma") if limit in floors}
     if "pipe-lsu" in floors:
         new["pipe-lsu"] = floors["pipe-lsu"] / factor
     if "l1" in floors:

@@ -57,7 +57,7 @@ def judge(case: Case) -> Finding | str:
     busy = kernel.metrics["xu_pct"] / 100
     if busy < HOLDS:
         return f"the XU pipe is busy {busy:.0%} of the time"
-    others = {limit: t for limit, t in ladder.floors.items() if limit not in ("pipe-xu", "sm", "l1")}
+    others = {limit: t for limit, t in ladder.floors.items() if limit not in ("pipe-xu", "l1")}
     time = ladder.measured_us or 0.0
     if others and max(others.values()) > busy * time:
         return f"the XU pipe is busy {busy:.0%} of the time, and {max(others, key=others.__getitem__)} is nearer"
@@ -70,11 +70,9 @@ def judge(case: Case) -> Finding | str:
     along = _along(case, busy)
 
     def left(part: float) -> Gain | None:
-        changed = {limit: ladder.floors[limit] * part for limit in ("pipe-xu", "sm") if limit in ladder.floors}
+        changed = {limit: ladder.floors[limit] * part for limit in ("pipe-xu",) if limit in ladder.floors}
         slots = 1 - along * (1 - part)
         changed |= {limit: ladder.floors[limit] * slots for limit in ARITHMETIC if limit in ladder.floors}
-        if "sm" in changed:
-            changed["sm"] = max(changed["sm"], max(others.values(), default=0.0))
         return ladder.without(changed)
 
     half, quarter, none = left(0.5), left(0.75), left(0.0)

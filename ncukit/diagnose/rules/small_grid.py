@@ -8,10 +8,10 @@ Why it costs
     An idle SM contributes neither issue slots nor requests to memory.
 
 How it is computed
-    It fires when the grid is smaller than the number of SMs, or fills less than half of one wave while no limit of the
-    device is reached. With n blocks on m SMs the work spreads over m: at least 0.7 m / n (low). More blocks also put
-    more warps on each SM, so that the next floor of the ladder is in reach: 85 % of it (best), or all of it (high).
-    From one block an SM on, the share of a wave takes the place of n / m and of the floor (best).
+    It fires when the grid is smaller than 80 % of the number of SMs, or fills less than half of one wave while no limit
+    of the device is reached. With n blocks on m SMs the work spreads over m: at least 0.7 m / n (low). More blocks also
+    put more warps on each SM, which is taken to be worth twice that at most (high), 85 % of it best, and never more
+    than the next floor of the ladder. From one block an SM on, the share of a wave takes the place of n / m.
 
 What to try
     Split the work finer: smaller blocks, or split the reduction dimension and combine (split-K).
@@ -27,7 +27,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ncukit.diagnose.ladder import gain
 from ncukit.diagnose.limits import EMPTY_LAUNCH_US
 from ncukit.model import Evidence, Finding, Gain, Severity, Suggestion
 
@@ -39,6 +38,10 @@ CAUSE = "small-grid"
 NEEDS = ("grid_size",)
 
 HALF_WAVE = 0.5
+MOSTLY = 0.8
+"""Share of the SMs from which a grid below one block an SM is good enough: persistent grids end there."""
+PER_SM = 2.0
+"""What more warps on an SM add at most to what more SMs bring."""
 BEST_SHARE, LOW_SHARE = 0.85, 0.7
 MIRRORS = ("instruction-latency", "memory-latency")
 """What explains a grid that reaches every SM with few warps better than its size does."""
@@ -52,7 +55,7 @@ def judge(case: Case) -> Finding | str:
         return "the number of SMs is unknown"
     waves = kernel.get("waves")
     filled = grid / sms if grid < sms else waves
-    if filled is None or (grid >= sms and filled >= HALF_WAVE):
+    if not filled or filled >= (HALF_WAVE if grid >= sms else MOSTLY):
         return f"{grid:,.0f} blocks fill {sms} SMs"
     if ladder.measured_us is None or ladder.relative or not ladder.floors:
         return f"{grid:,.0f} blocks on {sms} SMs, but without a time it cannot be said what that costs"
@@ -60,14 +63,13 @@ def judge(case: Case) -> Finding | str:
         return "the launch itself is most of the time: see launch-overhead"
     if ladder.bound not in ("latency", "unknown"):
         return f"the grid is small, but the kernel reaches the {ladder.bound} limit all the same"
-    near = max(ladder.floors.values())
-    spread = max(near, ladder.measured_us * min(filled, 1.0))
+    near = ladder.measured_us / max(ladder.floors.values())
+    most = min(near, PER_SM / filled) if grid < sms else near  # more SMs, and more warps on each
+    spread = min(near, 1 / min(filled, 1.0))
     best = Gain(
-        low=max(1.0, LOW_SHARE * ladder.measured_us / spread),
-        best=max(1.0, BEST_SHARE * ladder.measured_us / near)
-        if grid < sms
-        else gain(ladder.measured_us, spread, 0.85).best,
-        high=max(1.0, ladder.measured_us / near),
+        low=max(1.0, LOW_SHARE * spread),
+        best=max(1.0, BEST_SHARE * (most if grid < sms else spread)),
+        high=max(1.0, most),
     )
     if best.best < 1.02:
         return "the grid is small, but the next limit leaves nothing to win"

@@ -10,12 +10,13 @@ Why it costs
     operands from shared memory instead of through a load per value.
 
 How it is computed
-    It fires when the kernel holds a dot (recorded, or seen in the source), tensor cores are busy under 1 %, and the FMA
-    pipe, the issue slots or shared memory is the highest floor or holds 30 % of the time. Where neither source nor
-    recording is at hand, an FMA pipe that is half busy and fed from shared memory is taken for one, with low
-    confidence. The work of the FMA pipe then moves to the tensor cores at the device's TF32 to FP32 ratio, or FP16's
-    where the operands are half precision (computed from the spec table); issue, L1 and load/store floors fall alike.
-    Best: Triton reaches 55 % of the tensor cores' peak; low: 30 %; high: all of it. DRAM and L2 floors stay.
+    It fires when the kernel holds a dot (recorded, or seen in the source), tensor cores are busy under 1 % and under a
+    tenth of the FMA pipe's share, and the FMA pipe holds 30 % of the time, or 5 % where the issue slots or shared
+    memory hold the kernel. Where neither source nor recording is at hand, an FMA pipe that is half busy and fed from
+    shared memory is taken for one, with low confidence. The work of the FMA pipe then moves to the tensor cores at the
+    device's TF32 to FP32 ratio, or FP16's where the operands are half precision or the device has no TF32 (computed
+    from the spec table); issue, L1 and load/store floors fall alike. Best: Triton reaches 55 % of the tensor cores'
+    peak; low: 30 %; high: all of it. DRAM and L2 floors stay.
 
 What to try
     input_precision="tf32" (10 bits of mantissa) or "tf32x3" (nearly float32, a third of the rate); bf16 or fp16
@@ -49,6 +50,9 @@ HOLDS = 0.3
 LOW, BEST = 0.3, 0.55
 BUSY_PCT, FED = 50.0, 0.05
 """FMA utilisation and shared-memory wavefronts an instruction from which an unknown kernel looks like a product."""
+LEAST_PCT = 5.0
+"""FMA utilisation below which the product is not what takes the time, whatever does."""
+MIRRORS = ("small-grid", "launch-overhead")
 DEFAULT_RATIO = 4.0
 """TF32 over FP32 rate where the device is unknown: that of the RTX 30 series, the lowest with TF32."""
 WORTH = 1.1
@@ -58,7 +62,7 @@ def judge(case: Case) -> Finding | str:
     """Fire on a matrix product without tensor cores."""
     kernel, ladder = case.kernel, case.ladder
     tensor, fma = kernel.metrics["tensor_pct"], kernel.metrics["fma_pct"]
-    if tensor >= IDLE_PCT:
+    if tensor >= IDLE_PCT or tensor > fma / 10:
         return f"tensor cores are busy {tensor:.0f} % of the time"
     by_hand = kernel.function is not None and bool(kernel.function.product_lines)
     guessed = kernel.has_dot is None and not by_hand and _looks_like_one(kernel)
@@ -68,7 +72,7 @@ def judge(case: Case) -> Finding | str:
         )
     if kernel.limits.gpu is not None and not kernel.limits.gpu.tf32_tflops and not kernel.limits.gpu.fp16_tflops:
         return "this device has no tensor cores"
-    if fma < 100 * HOLDS and ladder.bound not in ("pipe-fma", "issue", "l1", "sm", "latency"):
+    if fma < 100 * HOLDS and (ladder.bound not in ("pipe-fma", "issue", "l1", "sm") or fma < LEAST_PCT):
         return f"the FMA pipe is busy {fma:.0f} % of the time, and {ladder.bound} holds the kernel"
     gain = _gain(case)
     if gain is None or gain.best < WORTH:
@@ -77,10 +81,14 @@ def judge(case: Case) -> Finding | str:
     dots = kernel.function.dot_lines if kernel.function is not None else ()
     line = place or (dots[0] if dots else None)
     confidence: Confidence = "high" if kernel.has_dot else "low" if guessed else "medium"
-    wide, kind = bool(kernel.has_dot) and not halves(kernel), "FP16" if halves(kernel) else "TF32"
+    gpu = kernel.limits.gpu
+    tf32 = not halves(kernel) and (gpu is None or gpu.tf32_tflops is not None)
+    wide, kind = bool(kernel.has_dot) and tf32, "TF32" if tf32 else "FP16"
     action = 'use the tensor cores: tl.dot(..., input_precision="tf32"), or bf16/fp16 operands with fp32 accumulation'
     if halves(kernel):
         action = "give tl.dot the half-precision tiles as they are: their products are exact, the sum stays in float32"
+    elif not tf32:
+        action = "use the tensor cores: fp16 operands with fp32 accumulation (this device has no TF32)"
     if by_hand and not kernel.has_dot:
         action = "write the product as tl.dot: a broadcast multiply and sum never reaches the tensor cores"
     return Finding(
@@ -103,7 +111,7 @@ def judge(case: Case) -> Finding | str:
                 location=f"{kernel.source.path}:{line}" if line and kernel.source else kernel.where,
                 why=f"tensor cores multiply {kind} at {ratio(kernel):.1f}x this device's FP32 rate",
                 watch="the error against float64"
-                if halves(kernel)
+                if not tf32
                 else "TF32 keeps 10 bits of mantissa: check the error against float64; tf32x3 keeps nearly all",
             ),
         ),

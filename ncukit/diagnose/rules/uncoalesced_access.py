@@ -10,9 +10,10 @@ Why it costs
 
 How it is computed
     Share used = bytes the threads asked for / 32 for each touched sector (ncu's average data bytes per sector, for
-    loads and stores apart). It fires below 75 %. L1's and L2's floors fall by the wasted share; DRAM's falls to what
-    the used bytes need, but not below the compulsory bytes. The gain is what the ladder gives for that; where warps
-    queue for memory though no floor is near, the kernel is taken to get within 80 % of the next one (best).
+    loads and stores apart). It fires below 75 %, when at least 15 % of all touched sectors' bytes go unused. L1's and
+    L2's floors fall by the wasted share; DRAM's falls to what the used bytes need, but not below the compulsory bytes.
+    The gain is what the ladder gives for that; where warps queue for memory though no floor is near, the kernel is
+    taken to get within 80 % of the next one (best).
 
 What to try
     Let the fastest-changing index of the tile run along the contiguous dimension (stride 1): swap the roles of the
@@ -31,6 +32,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ncukit.diagnose import mix
+from ncukit.diagnose.advice import loads_at
 from ncukit.diagnose.ladder import compulsory_bytes
 from ncukit.model import Evidence, Finding, Gain, Severity, Suggestion
 
@@ -154,18 +156,7 @@ def _evidence(case: Case, side: str) -> tuple[Evidence, ...]:
 
 
 def _suggestion(case: Case, side: str) -> Suggestion:
-    kernel = case.kernel
-    location, name = kernel.where, "the tensor"
-    if kernel.triton is not None:
-        touched = [t for t in kernel.triton.tensors if (t.loaded if side == "load" else t.stored)]
-        biggest = max(touched, key=lambda t: t.bytes, default=None)
-        if biggest is not None:
-            lines = biggest.load_lines if side == "load" else biggest.store_lines
-            name = biggest.name
-            location = f"{kernel.triton.file}:{lines[0]}" if lines else location
-    elif kernel.function is not None and kernel.source is not None:
-        accesses = kernel.function.loads if side == "load" else kernel.function.stores
-        location = f"{kernel.source.path}:{accesses[0].line}" if accesses else location
+    location, name = loads_at(case.kernel, side)
     return Suggestion(
         action=f"let neighbouring lanes of the {side} (likely of {name}) walk the contiguous dimension (stride 1)",
         why="lanes with a stride touch a sector each; with stride 1 eight fp32 lanes share one",

@@ -69,7 +69,8 @@ def judge(case: Case) -> Finding | str:
     empty = 1 - min(1.0, (1 - between) / (1 - tail)) * (1 - within)
     if empty < FIRES_FROM:
         return f"{empty:.0%} of the SMs' room stayed empty"
-    gain = _gain(case, empty)
+    whole = 1 - (1 - between) * (1 - within)  # the tail too: balanced pieces need not leave one
+    gain = _gain(case, empty, whole)
     if gain is None or gain.best < WORTH:
         return f"{empty:.0%} of the SMs' room stayed empty, but {ladder.bound} holds the kernel"
     longest = kernel.metrics["sm_active_cycles_max"]
@@ -134,7 +135,7 @@ def gaps(kernel: Kernel) -> float:
     return max(0.0, 1 - achieved / (possible * NORMAL_GAPS * (1 - tail_share(kernel))))
 
 
-def _gain(case: Case, empty: float) -> Gain | None:
+def _gain(case: Case, empty: float, whole: float) -> Gain | None:
     ladder = case.ladder
     if ladder.measured_us is None or not ladder.floors:
         return None
@@ -147,5 +148,5 @@ def _gain(case: Case, empty: float) -> Gain | None:
     return Gain(
         low=to(time * (1 - empty / 2), LOW_EFFICIENCY),
         best=to(load / BALANCED, BEST_EFFICIENCY),
-        high=to(load, 1.0) if tail_share(case.kernel) < FIRES_FROM else to(0.0, 1.0),
+        high=to(time * (1 - whole), 1.0),
     )
