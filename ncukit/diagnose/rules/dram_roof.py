@@ -85,6 +85,8 @@ def _evidence(case: Case) -> tuple[Evidence, ...]:
         found.append(Evidence(metric="dram_gbps", value=gbps, unit="GB/s", compared_with=f"{roof:,.0f} within reach"))
     if (percent := kernel.get("dram_pct")) is not None:
         found.append(Evidence(metric="dram_pct", value=percent, unit="%", compared_with="ncu's peak"))
+    if not found and (moved := kernel.get("dram_bytes")) is not None:
+        found.append(Evidence(metric="dram_bytes", value=moved, unit="byte", compared_with="the time they take"))
     return tuple(found)
 
 
