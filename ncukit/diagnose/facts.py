@@ -78,13 +78,27 @@ class Kernel:
                 return name, None, location
         return None
 
+    @property
+    def blocks(self) -> tuple[str, ...]:
+        """The recorded constexprs that set the tile: those whose names speak of a block."""
+        constexprs = self.triton.constexprs if self.triton is not None else ()
+        return tuple(name for name in constexprs if re.match(r"(?i)[xr]?(block|tile)", name))
+
     def block_knob(self) -> tuple[str, str | None, str | None] | None:
-        """The knob that sets the tile: the first constexpr whose name speaks of a block."""
-        if self.triton is not None:
-            blocks = [n for n in self.triton.constexprs if re.match(r"(?i)(BLOCK|TILE|XBLOCK|RBLOCK)", n)]
-            if blocks:
-                return self.knob(*blocks)
-        return self.knob("BLOCK_SIZE", "BLOCK", "BLOCK_M", "BLOCK_N", "XBLOCK")
+        """The knob that sets the tile, the first of several: (name, value, location)."""
+        return self.knob(*(self.blocks or ("BLOCK_SIZE", "BLOCK", "BLOCK_M", "BLOCK_N", "XBLOCK")))
+
+    @property
+    def sweeps(self) -> bool | None:
+        """Whether one program loads some tensor at more than one place in its text; None when nothing tells."""
+        loaded = [t for t in self.triton.tensors if t.loaded] if self.triton is not None else []
+        if loaded:
+            known = all(t.load_lines for t in loaded)
+            return any(len(t.load_lines) > 1 for t in loaded) or (False if known else None)
+        if self.function is not None:
+            pointers = [access.pointer for access in self.function.loads if access.pointer]
+            return len(set(pointers)) < len(pointers)
+        return None
 
 
 def gather(report: Report, limits: Limits, source: SourceFile | None) -> list[Kernel]:

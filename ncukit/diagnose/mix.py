@@ -47,6 +47,13 @@ def width(kernel: Kernel, side: str) -> float | None:
     return 32 * used * sectors / count / LANES
 
 
+def sector_use(kernel: Kernel) -> float:
+    """Share of the bytes in all touched global sectors, 0 to 1, that the threads asked for; 1 when not measured."""
+    touched = {side: kernel.get(f"global_{side}_sectors") or 0.0 for side in ("load", "store")}
+    used = sum(sectors * (kernel.get(f"{side}_sector_use_pct") or 100.0) for side, sectors in touched.items()) / 100
+    return used / sum(touched.values()) if sum(touched.values()) else 1.0
+
+
 def fma_share_of_fp32(kernel: Kernel) -> float | None:
     """Share of the FMA pipe's peak, 0 to 1, that the single precision instructions alone take.
 

@@ -29,6 +29,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ncukit.diagnose import mix
 from ncukit.diagnose.ladder import HELD
 from ncukit.model import Evidence, Finding, Gain, Severity
 
@@ -41,7 +42,7 @@ NEEDS: tuple[str, ...] = ()
 
 LEAN = 1.1
 """DRAM bytes over compulsory bytes up to which a kernel moves only what it must: ECC and neighbours cost a little."""
-WHOLE_SECTORS_PCT = 90.0
+WHOLE_SECTORS = 0.9
 """Sector use above which no other tile would move noticeably fewer bytes."""
 
 
@@ -94,11 +95,8 @@ def _wasteful(case: Case) -> bool:
     """Whether bytes are moved that a better tile would not move: spills, unused sectors, data fetched again."""
     kernel = case.kernel
     spilled = (kernel.get("local_load_sectors") or 0.0) + (kernel.get("local_store_sectors") or 0.0) > 0
-    touched = {side: kernel.get(f"global_{side}_sectors") or 0.0 for side in ("load", "store")}
-    whole = sum(sectors * (kernel.get(f"{side}_sector_use_pct") or 100.0) for side, sectors in touched.items())
-    used = whole / sum(touched.values()) if sum(touched.values()) else 100.0
     again = (kernel.get("traffic_ratio") or 1.0) > LEAN
-    return spilled or again or used < WHOLE_SECTORS_PCT
+    return spilled or again or mix.sector_use(kernel) < WHOLE_SECTORS
 
 
 def _unhelpful(case: Case) -> tuple[str, ...]:

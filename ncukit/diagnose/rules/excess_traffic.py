@@ -28,17 +28,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ncukit.diagnose import mix
 from ncukit.diagnose.ladder import compulsory_bytes
 from ncukit.model import Evidence, Finding, Severity, Suggestion
 
 if TYPE_CHECKING:
-    from ncukit.diagnose.facts import Kernel
     from ncukit.diagnose.rules import Case
 
 CODE = "MEM101"
 CAUSE = "excess-traffic"
 NEEDS = ("dram_read_bytes", "dram_write_bytes", "compulsory_bytes", "duration_us")
 
+PARTLY = 0.75
+"""Share of the touched sectors' bytes that is used below which partly used sectors explain the bytes."""
 FIRES_ABOVE = 1.15
 """1.0 is ideal; a few per cent are page tables, ECC and dirty lines of the launch before."""
 
@@ -53,9 +55,11 @@ def judge(case: Case) -> Finding | str:
         return "no tensor arguments were recorded, or one of them could not be followed"
     if moved / needed <= FIRES_ABOVE:
         return f"DRAM moved {moved / needed:.2f} times the compulsory bytes"
-    if touched_in_part(kernel):
+    if mix.sector_use(kernel) < PARTLY:
         return "sectors are moved of which a part is used: see uncoalesced-access"
-    if kernel.metrics["dram_read_bytes"] - reads > kernel.metrics["dram_write_bytes"] - writes and shared(kernel):
+    read_more = kernel.metrics["dram_read_bytes"] - reads
+    write_more = kernel.metrics["dram_write_bytes"] - writes
+    if read_more > write_more and kernel.sweeps is False:
         return "no program reads a tensor twice: programs read the same data far apart in time, see l2-locality"
     local = 32 * ((kernel.get("local_load_sectors") or 0.0) + (kernel.get("local_store_sectors") or 0.0))
     if local >= (moved - needed) / 2:
@@ -64,8 +68,6 @@ def judge(case: Case) -> Finding | str:
     gain = ladder.without({"dram": floor}) if floor is not None else None
     if gain is None:
         return f"DRAM moved {moved / needed:.2f} times the compulsory bytes, but DRAM is not what holds the kernel"
-    read_more = kernel.metrics["dram_read_bytes"] - reads
-    write_more = kernel.metrics["dram_write_bytes"] - writes
     reading = read_more >= write_more
     return Finding(
         code=CODE,
@@ -91,21 +93,6 @@ def judge(case: Case) -> Finding | str:
         suggestions=(_read_once(case) if reading else _write_once(case),),
         kernels=(kernel.name,),
     )
-
-
-def touched_in_part(kernel: Kernel) -> bool:
-    """Whether most of the sectors that the kernel touches are used in part."""
-    sides = {s: kernel.get(f"global_{s}_sectors") or 0.0 for s in ("load", "store")}
-    whole = sum(count * (kernel.get(f"{s}_sector_use_pct") or 100.0) for s, count in sides.items())
-    return sum(sides.values()) > 0 and whole / sum(sides.values()) < 75
-
-
-def shared(kernel: Kernel) -> bool:
-    """Whether it is known that each tensor is loaded at one place only: re-reading is then other programs' doing."""
-    tensors = [t for t in kernel.triton.tensors if t.loaded] if kernel.triton is not None else []
-    if tensors and all(t.load_lines for t in tensors):
-        return all(len(t.load_lines) == 1 for t in tensors)
-    return False
 
 
 def _read_once(case: Case) -> Suggestion:

@@ -63,7 +63,7 @@ def judge(case: Case) -> Finding | str:
         return "the kernel reads no tensor"
     if read <= FIRES_ABOVE * max(needed[0], 1.0):
         return f"DRAM reads {read / max(needed[0], 1.0):.2f} times the bytes of the tensors"
-    if swept(kernel):
+    if kernel.sweeps:
         return "one program sweeps a tensor twice: see excess-traffic"
     if (kernel.get("load_sector_use_pct") or 100.0) < 75:
         return "sectors are used in part: see uncoalesced-access"
@@ -92,16 +92,6 @@ def _by_hit_rate(case: Case) -> Finding | str:
         return "DRAM is not what holds the kernel"
     title = f"a matrix product at the DRAM roof whose reads hit L2 only {hit:.0f} % of the time"
     return _finding(case, "low", title, None, some)
-
-
-def swept(kernel: Kernel) -> bool:
-    """Whether one program loads some tensor at more than one place in its text."""
-    if kernel.triton is not None and kernel.triton.tensors:
-        return any(t.loaded and len(t.load_lines) > 1 for t in kernel.triton.tensors)
-    if kernel.function is not None:
-        pointers = [access.pointer for access in kernel.function.loads if access.pointer]
-        return len(set(pointers)) < len(pointers)
-    return False
 
 
 def _finding(case: Case, confidence: Confidence, title: str, needed: float | None, gain: Gain) -> Finding:
