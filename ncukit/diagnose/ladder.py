@@ -34,6 +34,8 @@ FREED_BEST, FREED_LOW = 0.8, 0.5
 
 Such a kernel's own efficiency says nothing of the cured one's. Fifteen cures of that kind on an H200 reached 0.57 to
 0.97 of it, 0.85 in the middle (docs/accuracy.md)."""
+WORTH = 1.05
+"""Best gain from which a rule speaks: the models are no sharper, and neither are most measurements."""
 UNKNOWN_SM = 1.1
 """How far ncu's SM throughput must lie above every SM limit that is known to be one more limit."""
 UNCOLLECTED = "not measured"
@@ -91,6 +93,10 @@ class Ladder:
         most = max(1.0, self.measured_us / min(rungs))
         return Gain(low=min(promised.low, most), best=min(promised.best, most), high=min(promised.high, most))
 
+    def scaled(self, factor: float, *limits: str) -> dict[str, float]:
+        """These limits' floors times a factor, of those that were measured: limit → microseconds."""
+        return {limit: self.floors[limit] * factor for limit in limits if limit in self.floors}
+
     def without(self, changed: Mapping[str, float], *, best_efficiency: float | None = None) -> Gain | None:
         """The gain when some floors fall to new times.
 
@@ -120,14 +126,15 @@ class Ladder:
         Returns:
             None when nothing was measured or the kernel would not become faster.
         """
-        if self.measured_us is None or not self.floors:
+        time = self.measured_us
+        if time is None or not self.floors:
             return None
         floor = max({**self.floors, **changed}.values())
         if floor <= 0:
             return None
 
         def to(efficiency: float) -> float:
-            return max(1.0, self.measured_us * efficiency / floor)  # type: ignore[operator]
+            return max(1.0, time * efficiency / floor)
 
         found = Gain(low=to(low), best=to(best), high=to(1.0))
         return found if found.high > 1.005 else None
@@ -145,12 +152,13 @@ class Ladder:
         Returns:
             High: all of the share goes; best: four fifths of it; low: half. None when a floor holds the time anyway.
         """
-        if self.measured_us is None or not self.floors or not 0 < share < 1:
+        time = self.measured_us
+        if time is None or not self.floors or not 0 < share < 1:
             return None
         floor = max({**self.floors, **(changed or {})}.values())
 
         def to(part: float, efficiency: float) -> float:
-            return max(1.0, self.measured_us / max(floor / efficiency, self.measured_us * (1 - part * share)))  # type: ignore[operator]
+            return max(1.0, time / max(floor / efficiency, time * (1 - part * share)))
 
         found = Gain(low=to(0.5, LOW_EFFICIENCY), best=to(0.8, BEST_EFFICIENCY), high=to(1.0, 1.0))
         return found if found.high > 1.005 else None

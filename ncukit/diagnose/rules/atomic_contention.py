@@ -32,7 +32,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ncukit.diagnose import mix
-from ncukit.diagnose.ladder import FREED_BEST, FREED_LOW
+from ncukit.diagnose.ladder import FREED_BEST, FREED_LOW, WORTH
 from ncukit.model import Confidence, Evidence, Finding, Gain, Severity, Suggestion
 
 if TYPE_CHECKING:
@@ -51,7 +51,6 @@ LEFT_BEST, LEFT_LOW = 0.001, 0.1
 """Part of the atomics that is left after reducing first: one for a tile of a thousand values, or for ten."""
 STAYING = ("dram", "l2", "launch", "pipe-fma", "pipe-fp64", "pipe-tensor", "pipe-xu")
 """Limits that have nothing to do with the atomics."""
-WORTH = 1.05
 
 
 def judge(case: Case) -> Finding | str:
@@ -100,15 +99,15 @@ def judge(case: Case) -> Finding | str:
 
 
 def _gain(case: Case, held: float) -> Gain | None:
-    ladder = case.ladder
-    if ladder.measured_us is None or not ladder.floors:
+    ladder, time = case.ladder, case.ladder.measured_us
+    if time is None or not ladder.floors:
         return None
     # load/store and issue slots are counted with the atomics: what spins or queues goes with them
     others = max((t for limit, t in ladder.floors.items() if limit in STAYING), default=0.0)
 
     def to(left: float, efficiency: float) -> float:
-        floor = max(others / efficiency, left * held * ladder.measured_us)  # type: ignore[operator]
-        return max(1.0, ladder.measured_us / floor) if floor > 0 else 1.0  # type: ignore[operator]
+        floor = max(others / efficiency, left * held * time)
+        return max(1.0, time / floor) if floor > 0 else 1.0
 
     low, best, high = to(LEFT_LOW, FREED_LOW), to(LEFT_BEST, FREED_BEST), to(0.0, 1.0)
     return Gain(low=low, best=best, high=high) if others > 0 else None
@@ -125,14 +124,9 @@ def _evidence(kernel: Kernel, requests: float, sectors: float) -> tuple[Evidence
         metric = "global_atomic_requests" if returning * 2 > requests else "global_reduction_requests"
         rows.append(Evidence(metric=metric, value=kernel.metrics[metric], unit="", compared_with="one a program"))
     if sectors:
-        rows.append(
-            Evidence(
-                metric="l2_reduction_sectors",
-                value=kernel.get("l2_reduction_sectors") or 0.0,
-                unit="sector",
-                compared_with=f"{sectors:.3g} sectors of atomics in all",
-            )
-        )
+        metric = max(("l2_reduction_sectors", "l2_atomic_sectors"), key=lambda name: kernel.get(name) or 0.0)
+        said = f"{sectors:.3g} sectors of atomics in all"
+        rows.append(Evidence(metric=metric, value=kernel.metrics[metric], unit="sector", compared_with=said))
     return tuple(rows)
 
 

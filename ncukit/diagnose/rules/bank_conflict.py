@@ -32,6 +32,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ncukit.diagnose import mix
+from ncukit.diagnose.ladder import WORTH
 from ncukit.model import Evidence, Finding, Gain, Severity, Suggestion
 
 if TYPE_CHECKING:
@@ -42,7 +43,6 @@ CAUSE = "bank-conflict"
 NEEDS = ("shared_wavefronts", "shared_load_conflicts", "shared_store_conflicts")
 
 FIRES_FROM = 0.1
-WORTH = 1.05
 MIRRORS = ("tensor-core-unused",)
 
 
@@ -89,7 +89,7 @@ def _gain(case: Case, conflicts: float, share: float) -> Gain | None:
     kernel, ladder = case.kernel, case.ladder
     total = kernel.get("l1_wavefronts") or kernel.metrics["shared_wavefronts"]
     rest = 1 - min(1.0, conflicts / total)
-    new = {"l1": ladder.floors["l1"] * rest} if "l1" in ladder.floors else {}
+    new = ladder.scaled(rest, "l1")
     by_floor = ladder.without(new)
     waiting = mix.stall(kernel, "short_scoreboard", "mio_throttle")
     by_wait = ladder.freed(waiting * share, new) if ladder.bound == "latency" else None

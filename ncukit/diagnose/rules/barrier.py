@@ -35,6 +35,7 @@ from typing import TYPE_CHECKING
 
 from ncukit.diagnose import mix
 from ncukit.diagnose.advice import scaled, warps_of, warps_place
+from ncukit.diagnose.ladder import WORTH
 from ncukit.model import Evidence, Finding, Severity, Suggestion
 
 if TYPE_CHECKING:
@@ -48,7 +49,6 @@ NEEDS = ("stall_barrier_pct",)
 FIRES_FROM_PCT = 20.0
 LEFT = 0.25
 """Part of the shared-memory traffic that stays when reductions become rare."""
-WORTH = 1.05
 MIRRORS = (
     "atomic-contention", "workload-imbalance", "local-memory", "bank-conflict", "l2-locality", "excess-traffic",
     "small-grid", "tail-effect",
@@ -65,10 +65,11 @@ def judge(case: Case) -> Finding | str:
     share = waiting / 100 + mix.stall(kernel, "short_scoreboard", "mio_throttle")
     kinds = mix.shares(kernel)
     exchange = kinds.get("misc", 0.0) + kinds.get("control", 0.0)
-    new = {limit: ladder.floors[limit] * (1 - exchange) for limit in ("issue",) if limit in ladder.floors}
+    new = ladder.scaled(1 - exchange, "issue")
     if "sm" in ladder.floors:  # ncu's busiest SM counter counts the exchange too: what stays is known limit by limit
         new["sm"] = max((t for limit, t in ladder.floors.items() if limit != "sm"), default=0.0)
-    new |= {limit: ladder.floors[limit] * LEFT for limit in ("l1", "pipe-lsu") if limit in ladder.floors and exchange}
+    if exchange:
+        new |= ladder.scaled(LEFT, "l1", "pipe-lsu")
     gain = ladder.freed(min(0.95, share), new)
     floats = kinds.get("fp32", 0.0) + kinds.get("fp64", 0.0) + kinds.get("conversion", 0.0)
     if gain is not None and 0 < floats < 1 and "issue" in new:

@@ -35,7 +35,7 @@ import math
 import re
 from typing import TYPE_CHECKING
 
-from ncukit.diagnose.ladder import BEST_EFFICIENCY
+from ncukit.diagnose.ladder import BEST_EFFICIENCY, WORTH
 from ncukit.model import Evidence, Finding, Gain, Severity, Suggestion
 
 if TYPE_CHECKING:
@@ -52,7 +52,6 @@ MASKED_BELOW = 18.0
 FALLING = ("issue", "pipe-fma", "pipe-alu", "pipe-xu", "pipe-fp64", "pipe-lsu")
 FITS = 0.75
 """Part of the tile that the smallest tile for the row would take: half, a quarter, ... or all of it."""
-WORTH = 1.05
 
 
 def judge(case: Case) -> Finding | str:
@@ -123,7 +122,7 @@ def _gain(case: Case, share: float) -> Gain | None:
     ladder = case.ladder
     if ladder.measured_us is None or not ladder.floors:
         return None
-    new = {limit: ladder.floors[limit] * share for limit in FALLING if limit in ladder.floors}
+    new = ladder.scaled(share, *FALLING)
     floor = max({**ladder.floors, **new}.values())
     if floor <= 0:
         return None

@@ -31,7 +31,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ncukit.diagnose import mix
-from ncukit.diagnose.ladder import FREED_BEST
+from ncukit.diagnose.ladder import WORTH
 from ncukit.model import Evidence, Finding, Gain, Severity, Suggestion
 
 if TYPE_CHECKING:
@@ -49,7 +49,6 @@ HOLDS = 0.4
 OF_ALL = 0.1
 FULL_RATE = ("6.0", "7.0", "8.0", "9.0", "10.0")
 """Compute capabilities with one double precision lane for two of single precision."""
-WORTH = 1.05
 
 
 def judge(case: Case) -> Finding | str:
@@ -64,11 +63,10 @@ def judge(case: Case) -> Finding | str:
     if highest != "pipe-fp64" and not (busy >= HOLDS and (not kinds or share >= OF_ALL)):
         return f"the FP64 pipe is busy {busy:.0%} of the time, and {highest} is the nearer limit"
     new = {"pipe-fp64": 0.0, "pipe-fma": ladder.floors.get("pipe-fma", 0.0) + busy * ratio(kernel) * _time(case)}
-    if "pipe-xu" in ladder.floors:
-        new["pipe-xu"] = ladder.floors["pipe-xu"] * (0.2 if kinds.get("conversion", 0.0) > 0 else 1.0)
-    if "issue" in ladder.floors:
-        new["issue"] = ladder.floors["issue"] * (1 - _vanishing(kernel, kinds))
-    gain = ladder.down_to(new, best=FREED_BEST)
+    if kinds.get("conversion", 0.0) > 0:
+        new |= ladder.scaled(0.2, "pipe-xu")
+    new |= ladder.scaled(1 - _vanishing(kernel, kinds), "issue")
+    gain = ladder.down_to(new)
     if kernel.function is not None and kernel.function.special_lines:
         gain = _widened(gain, ladder, new)
     if gain is None or gain.best < WORTH:

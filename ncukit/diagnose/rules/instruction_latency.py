@@ -35,6 +35,7 @@ from typing import TYPE_CHECKING
 
 from ncukit.diagnose import mix
 from ncukit.diagnose.advice import more_warps, tile
+from ncukit.diagnose.ladder import WORTH
 from ncukit.diagnose.limits import EMPTY_LAUNCH_US
 from ncukit.model import Evidence, Finding, Gain, Severity
 
@@ -48,7 +49,6 @@ NEEDS = ("stall_wait_pct", "issue_pct")
 WAITING = 0.35
 REACHED, AT_LEAST = 0.85, 0.1
 """Share of the next floor that several chains reach, and the part of that gain to count on."""
-WORTH = 1.05
 MIRRORS = (
     "barrier", "bank-conflict", "divergence", "local-memory", "workload-imbalance", "tail-effect", "low-occupancy",
     "integer-bound", "fp64", "sfu-bound", "tensor-core-unused", "narrow-access", "atomic-contention",
@@ -116,6 +116,5 @@ def _gain(case: Case) -> Gain | None:
     best = max(1.0, REACHED * ladder.measured_us / max(ladder.floors.values()))
     kinds = mix.shares(case.kernel)
     work = 1 - kinds.get("integer", 0.0) - kinds.get("control", 0.0)
-    changed = {"issue": ladder.floors["issue"] * work} if "issue" in ladder.floors else {}
-    most = max(1.0, ladder.measured_us / max({**ladder.floors, **changed}.values()))
+    most = max(1.0, ladder.measured_us / max({**ladder.floors, **ladder.scaled(work, "issue")}.values()))
     return Gain(low=1 + (best - 1) * AT_LEAST, best=best, high=most)

@@ -32,6 +32,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ncukit.diagnose import mix
+from ncukit.diagnose.ladder import WORTH
 from ncukit.model import Confidence, Evidence, Finding, Gain, Severity, Suggestion
 
 if TYPE_CHECKING:
@@ -47,7 +48,6 @@ DIVIDING = 0.45
 MIRRORS = ("divergence", "narrow-access", "uncoalesced-access", "fp64", "atomic-contention", "barrier")
 HOLDS = 0.6
 ARITHMETIC = ("issue", "pipe-alu", "pipe-fma", "pipe-xu")
-WORTH = 1.05
 
 
 def judge(case: Case) -> Finding | str:
@@ -105,15 +105,13 @@ def _gain(case: Case, share: float) -> Gain | None:
     converts = mix.shares(kernel).get("conversion", 0.0) > 0
 
     def left(part: float) -> Gain | None:
-        floors = ladder.floors
-        new = {limit: floors[limit] * (1 - share * (1 - part)) for limit in ("issue",) if limit in floors}
-        if "pipe-alu" in floors:
-            new["pipe-alu"] = floors["pipe-alu"] * part
-        if "pipe-fma" in floors and floats is not None:
-            real = min(floors["pipe-fma"], floats * (ladder.measured_us or 0.0))
-            new["pipe-fma"] = real + (floors["pipe-fma"] - real) * part
-        if "pipe-xu" in floors and converts:
-            new["pipe-xu"] = floors["pipe-xu"] * part
+        new = ladder.scaled(1 - share * (1 - part), "issue") | ladder.scaled(part, "pipe-alu")
+        fma = ladder.floors.get("pipe-fma")
+        if fma is not None and floats is not None:
+            real = min(fma, floats * (ladder.measured_us or 0.0))
+            new["pipe-fma"] = real + (fma - real) * part
+        if converts:
+            new |= ladder.scaled(part, "pipe-xu")
         return ladder.without(new)
 
     low, best, high = left(0.5), left(0.25), left(0.1)

@@ -32,6 +32,7 @@ import math
 from typing import TYPE_CHECKING
 
 from ncukit.diagnose import mix
+from ncukit.diagnose.ladder import WORTH
 from ncukit.model import Evidence, Finding, Gain, Severity, Suggestion
 
 if TYPE_CHECKING:
@@ -46,7 +47,6 @@ LEAST, HALF, MOST = 1.1, 2.0, 8.0
 """Factors on the instructions: a tenth can nearly always go, half on a good day, seven eighths by a table."""
 MOSTLY_FMA = 2 / 3
 """Share of the used slots that go to the FMA pipe from which the instructions are the work itself."""
-WORTH = 1.05
 MIRRORS = (
     "narrow-access", "integer-bound", "divergence", "sfu-bound", "fp64", "tensor-core-unused", "barrier",
     "bank-conflict", "uncoalesced-access", "atomic-contention", "local-memory",

@@ -34,7 +34,7 @@ import math
 from typing import TYPE_CHECKING
 
 from ncukit.diagnose.advice import loads_at, tile
-from ncukit.diagnose.ladder import compulsory_bytes
+from ncukit.diagnose.ladder import WORTH, compulsory_bytes
 from ncukit.model import Confidence, Evidence, Finding, Gain, Severity, Suggestion
 
 if TYPE_CHECKING:
@@ -46,7 +46,6 @@ CAUSE = "l2-locality"
 NEEDS = ("dram_read_bytes", "dram_write_bytes", "duration_us")
 
 FIRES_ABOVE = 1.15
-WORTH = 1.05
 MIRRORS = ("local-memory", "uncoalesced-access")
 MISSING_PCT = 60.0
 """L2 hit rate of reads below which a matrix product at the DRAM roof is surely fetching again."""

@@ -90,15 +90,14 @@ def judge(case: Case) -> Finding | str:
 
 def _gain(case: Case, share: float) -> Gain | None:
     kernel, ladder = case.kernel, case.ladder
-    new = {limit: ladder.floors[limit] * (1 - share) for limit in ("l1", "l2", "pipe-lsu") if limit in ladder.floors}
+    new = ladder.scaled(1 - share, "l1", "l2", "pipe-lsu")
     reads, writes = compulsory_bytes(kernel) or (0.0, 0.0)
     floor = kernel.limits.needed_us(reads, writes) if reads + writes > 0 else None
     if "dram" in ladder.floors:
         # without recorded arguments: local memory has the same part in DRAM's traffic as in L1's
         new["dram"] = min(ladder.floors["dram"], floor if floor is not None else ladder.floors["dram"] * (1 - share))
     accesses = (kernel.get("memory_instructions") or 0.0) / 32 / (kernel.get("instructions") or 1.0)
-    if "issue" in ladder.floors:
-        new["issue"] = ladder.floors["issue"] * (1 - min(1.0, accesses) * share)
+    new |= ladder.scaled(1 - min(1.0, accesses) * share, "issue")
     by_floors = ladder.without(new)
     stalled = mix.stall(kernel, *mix.MEMORY_STALLS)
     if ladder.bound not in ("latency", "dram", "l1", "l2", "pipe-lsu") or share * stalled < QUEUEING:

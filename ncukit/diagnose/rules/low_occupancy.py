@@ -30,7 +30,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ncukit.diagnose.advice import Change, more_warps, scaled, tile, warps_of, warps_place
-from ncukit.diagnose.ladder import gain
+from ncukit.diagnose.ladder import WORTH, gain
 from ncukit.model import Evidence, Finding, Gain, Severity, Suggestion
 
 if TYPE_CHECKING:
@@ -42,7 +42,6 @@ CAUSE = "low-occupancy"
 NEEDS = ("theoretical_occupancy_pct", "limit_registers", "limit_shared", "limit_warps", "limit_blocks")
 
 FIRES_BELOW_PCT = 50.0
-WORTH = 1.05
 REACHED = 0.85
 """Share of what more warps allow that a kernel gets."""
 ENOUGH = 0.5
@@ -128,7 +127,7 @@ def _change(kernel: Kernel, limiter: str) -> tuple[Suggestion, float | None]:
             action="more warps a block (and a tile as much larger), so that the blocks an SM can hold fill its warps",
             knob="num_warps",
             from_value=str(warps) if warps else None,
-            to_value=str(warps * 2) if warps else None,
+            to_value=str(warps * 2) if warps and found else None,
             location=warps_place(kernel),
             why=why,
             watch="registers a thread",
@@ -137,7 +136,7 @@ def _change(kernel: Kernel, limiter: str) -> tuple[Suggestion, float | None]:
         return _less_shared(kernel)
     # the first halving that fills half of the warps, or the smallest of the three
     factor, found = next(
-        ((f, c) for f in (0.5, 0.25, 0.125) if _share(c := scaled(kernel, f)) is not None and _share(c) >= ENOUGH),  # type: ignore[operator]
+        ((f, c) for f in (0.5, 0.25, 0.125) if (_share(c := scaled(kernel, f)) or 0.0) >= ENOUGH),
         (0.5, scaled(kernel, 0.5)),
     )
     registers = f"{kernel.get('registers') or 0:.0f} registers a thread leave room for few blocks"

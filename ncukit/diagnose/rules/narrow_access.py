@@ -40,7 +40,7 @@ from typing import TYPE_CHECKING
 
 from ncukit.diagnose import mix
 from ncukit.diagnose.advice import loads_at, tile
-from ncukit.diagnose.ladder import BEST_EFFICIENCY
+from ncukit.diagnose.ladder import BEST_EFFICIENCY, WORTH
 from ncukit.model import Evidence, Finding, Gain, Severity, Suggestion
 
 if TYPE_CHECKING:
@@ -62,7 +62,6 @@ CLOGGED = 0.6
 """Share of the load/store pipe's or L1's peak from which, with a queue before it, it is what holds the kernel."""
 QUEUEING = 0.25
 WAITING = 0.5
-WORTH = 1.05
 FEW_BYTES = 2048.0
 """Bytes a warp moves in its life (four wide requests) up to which each access' width decides what is in flight."""
 INDEXING = 3.0
@@ -119,11 +118,8 @@ def _gain(case: Case, width: float) -> Gain | None:
     along = min(1.0, accesses + min(kinds.get("integer", 1.0), INDEXING * accesses))
     rest = 1 - along * (1 - 1 / factor)
     floors = ladder.floors
-    new = {limit: floors[limit] * rest for limit in ("issue", "pipe-alu", "pipe-fma") if limit in floors}
-    if "pipe-lsu" in floors:
-        new["pipe-lsu"] = floors["pipe-lsu"] / factor
-    if "l1" in floors:
-        new["l1"] = floors["l1"] / max(1.0, 4 / width)
+    new = ladder.scaled(rest, "issue", "pipe-alu", "pipe-fma") | ladder.scaled(1 / factor, "pipe-lsu")
+    new |= ladder.scaled(min(1.0, width / 4), "l1")
     found = [ladder.without(new)] if ladder.bound not in ("latency", "unknown") else []
     queue = mix.stall(kernel, "lg_throttle", "mio_throttle")
     clogged = max(floors.get("pipe-lsu", 0.0), floors.get("l1", 0.0)) >= CLOGGED * (ladder.measured_us or math.inf)

@@ -32,6 +32,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ncukit.diagnose import mix
+from ncukit.diagnose.ladder import WORTH
 from ncukit.model import Evidence, Finding, Gain, Severity, Suggestion
 
 if TYPE_CHECKING:
@@ -47,7 +48,6 @@ COMPANIONS = 3.0
 of exp, log and division on sm_90)."""
 ARITHMETIC = ("issue", "pipe-fma", "pipe-alu")
 MOSTLY_INTEGER = 0.5
-WORTH = 1.05
 MIRRORS = ("fp64", "integer-bound", "divergence", "local-memory")
 
 
@@ -70,10 +70,7 @@ def judge(case: Case) -> Finding | str:
     along = _along(case, busy)
 
     def left(part: float) -> Gain | None:
-        changed = {limit: ladder.floors[limit] * part for limit in ("pipe-xu",) if limit in ladder.floors}
-        slots = 1 - along * (1 - part)
-        changed |= {limit: ladder.floors[limit] * slots for limit in ARITHMETIC if limit in ladder.floors}
-        return ladder.without(changed)
+        return ladder.without(ladder.scaled(part, "pipe-xu") | ladder.scaled(1 - along * (1 - part), *ARITHMETIC))
 
     half, quarter, none = left(0.5), left(0.75), left(0.0)
     if half is None or half.best < WORTH:

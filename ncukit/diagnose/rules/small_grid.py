@@ -27,6 +27,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ncukit.diagnose.ladder import WORTH
 from ncukit.diagnose.limits import EMPTY_LAUNCH_US
 from ncukit.model import Evidence, Finding, Gain, Severity, Suggestion
 
@@ -71,7 +72,7 @@ def judge(case: Case) -> Finding | str:
         best=max(1.0, BEST_SHARE * (most if grid < sms else spread)),
         high=max(1.0, most),
     )
-    if best.best < 1.02:
+    if best.best < WORTH:
         return "the grid is small, but the next limit leaves nothing to win"
     block = kernel.block_knob()
     return Finding(

@@ -28,7 +28,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from ncukit.diagnose.ladder import BEST_EFFICIENCY, gain
+from ncukit.diagnose.ladder import BEST_EFFICIENCY, WORTH, gain
 from ncukit.model import Evidence, Finding, Severity, Suggestion
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def judge(case: Case) -> Finding | str:
         return "no floors to cap the gain"
     floor = max(*ladder.floors.values(), ladder.measured_us * (1 - idle))
     best = gain(ladder.measured_us, floor, BEST_EFFICIENCY)
-    if best.best < 1.02:
+    if best.best < WORTH:
         return f"the last wave idles {idle:.0%}, but {ladder.bound} holds the kernel"
     per_sm = kernel.get("blocks_per_sm")
     sms = kernel.limits.sm_count

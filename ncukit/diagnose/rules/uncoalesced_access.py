@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING
 
 from ncukit.diagnose import mix
 from ncukit.diagnose.advice import loads_at
-from ncukit.diagnose.ladder import compulsory_bytes
+from ncukit.diagnose.ladder import WORTH, compulsory_bytes
 from ncukit.model import Evidence, Finding, Gain, Severity, Suggestion
 
 if TYPE_CHECKING:
@@ -50,7 +50,6 @@ QUEUEING = 0.5
 WASTED = 0.15
 """Unused share of all touched sectors below which it does not matter who wastes them."""
 PARTLY_WRITTEN = 0.5
-WORTH = 1.05
 FIRES_BELOW_PCT = 75.0
 """Masked edges and unaligned rows cost up to a quarter without being a pattern."""
 MOST_SECTORS_COALESCED = 16.5
@@ -120,7 +119,7 @@ def _gain(case: Case, new: dict[str, float]) -> Gain | None:
 def _floors(case: Case, used: float, shares: Mapping[str, float]) -> dict[str, float]:
     """Floors once every touched sector is used whole."""
     kernel, floors = case.kernel, case.ladder.floors
-    new = {limit: floors[limit] * used for limit in ("l1", "l2") if limit in floors}
+    new = case.ladder.scaled(used, "l1", "l2")
     read, write = kernel.get("dram_read_bytes"), kernel.get("dram_write_bytes")
     if read is not None and write is not None and "dram" in floors:
         needs = compulsory_bytes(kernel) or (0.0, 0.0)

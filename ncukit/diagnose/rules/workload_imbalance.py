@@ -32,7 +32,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from ncukit.diagnose.ladder import BEST_EFFICIENCY, LOW_EFFICIENCY
+from ncukit.diagnose.ladder import BEST_EFFICIENCY, LOW_EFFICIENCY, WORTH
 from ncukit.diagnose.limits import EMPTY_LAUNCH_US
 from ncukit.model import Evidence, Finding, Gain, Severity, Suggestion
 
@@ -50,7 +50,6 @@ BALANCED = 0.9
 NORMAL_GAPS = 0.9
 """Achieved over possible occupancy of kernels with equal blocks: what blocks starting and ending cost."""
 SHORT_US = 6 * EMPTY_LAUNCH_US
-WORTH = 1.05
 MIRRORS = ("tail-effect", "atomic-contention")
 
 
