@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING
 
 from ncukit import make_callable
 from ncukit.diagnose import rules
-from ncukit.diagnose.facts import Kernel, gather
-from ncukit.diagnose.ladder import Ladder, climb
+from ncukit.diagnose.facts import gather
+from ncukit.diagnose.ladder import climb
 from ncukit.diagnose.limits import find_limits
 from ncukit.diagnose.rules import Case
 from ncukit.model import Diagnosis, Finding, KernelDiagnosis, Report, Rung, Severity, Silence
 from ncukit.source.syntax import read_source
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
+
+    from ncukit.diagnose.ladder import Ladder
 
 __all__ = ["diagnose"]
 
@@ -53,7 +55,7 @@ def diagnose(report: Report, *, gpu: str | None = None, source: str | None = Non
     named: dict[str, list[Case]] = {}
     for case in cases:
         named.setdefault(case.kernel.name, []).append(case)
-    pipeline = [_across(f, named) for rule in rules.pipeline_rules() for f in rule.judge_all(cases)]
+    pipeline = [_across(f, _members(f, named)) for rule in rules.pipeline_rules() for f in rule.judge_all(cases)]
     return Diagnosis(
         report_path=report.path,
         report_kind=report.kind,
@@ -61,7 +63,7 @@ def diagnose(report: Report, *, gpu: str | None = None, source: str | None = Non
         gpu_note=limits.note,
         kernels=tuple(_entry(case, report) for case in cases),
         pipeline=tuple(_ordered(pipeline)),
-        ladder=_together(cases, pipeline),
+        ladder=_together(cases, pipeline, named),
         notes=(*report.notes, *(("the report is incomplete: launches may be missing",) if report.incomplete else ())),
         target=report.target,
     )
@@ -99,9 +101,13 @@ def _implied_peak(report: Report) -> float | None:
     return float(100 * row["dram_gbps"] / row["dram_pct"]) if row["dram_pct"] > 5 and row["dram_gbps"] > 0 else None
 
 
-def _across(finding: Finding, named: Mapping[str, list[Case]]) -> Finding:
+def _members(finding: Finding, named: Mapping[str, list[Case]]) -> list[Case]:
+    """The kernels that a finding across kernels is about."""
+    return [case for name in dict.fromkeys(finding.kernels) for case in named.get(name, ())]
+
+
+def _across(finding: Finding, members: list[Case]) -> Finding:
     """A finding across kernels, with the readings that are there, and the command that would settle it."""
-    members = [case for name in dict.fromkeys(finding.kernels) for case in named.get(name, ())]
     there = {metric for case in members for metric in case.kernel.metrics}
     finding = replace(finding, evidence=tuple(e for e in finding.evidence if e.metric in there))
     if all(_looked(case) for case in members) or finding.next_command:
@@ -132,42 +138,33 @@ def _ordered(findings: list[Finding]) -> list[Finding]:
     return sorted(findings, key=lambda f: (f.severity == Severity.LIMIT, -(f.gain.best if f.gain else 0.0)))
 
 
-def _together(cases: list[Case], pipeline: list[Finding]) -> tuple[Rung, ...]:
+def _together(cases: list[Case], pipeline: list[Finding], named: Mapping[str, list[Case]]) -> tuple[Rung, ...]:
     """The ladder of all kernels as one operation: measured, same bytes at the roof, needed bytes at the roof."""
-    ladders: list[tuple[Kernel, Ladder]] = [(c.kernel, c.ladder) for c in cases]
-    if not ladders or any(ladder.measured_us is None or ladder.relative for _, ladder in ladders):
+    if not cases or any(c.ladder.measured_us is None or c.ladder.relative for c in cases):
         return ()
-    once = math.gcd(*(k.launches for k, _ in ladders))  # a repeated measurement is still one operation
-    total = sum(k.launches // once * (ladder.measured_us or 0.0) for k, ladder in ladders)
-    rungs = [Rung(limit="measured", time_us=total, how="")]
-    if all("dram" in ladder.floors for _, ladder in ladders):
-        same = sum(k.launches // once * ladder.floors["dram"] for k, ladder in ladders)
-        left = max(0.0, 1 - sum(k.launches // once * max(ladder.floors.values()) for k, ladder in ladders) / total)
+    once = math.gcd(*(c.kernel.launches for c in cases))  # a repeated measurement is still one operation
+
+    def total(some: Iterable[Case], time: Callable[[Ladder], float]) -> float:
+        return sum(c.kernel.launches // once * time(c.ladder) for c in some)
+
+    measured = total(cases, lambda ladder: ladder.measured_us or 0.0)
+    rungs = [Rung(limit="measured", time_us=measured, how="")]
+    if all("dram" in c.ladder.floors for c in cases):
+        same = total(cases, lambda ladder: ladder.floors["dram"])
+        left = max(0.0, 1 - total(cases, lambda ladder: max(ladder.floors.values())) / measured)
         rungs.append(Rung(limit="dram", time_us=same, how=f"tuning alone can win {left:.0%} at most"))
-        fused = [f for f in pipeline if f.cause == "fusion"]
+        saved = 0.0
+        fused = [f for f in pipeline if f.cause == "fusion" and f.gain]
+        for f in fused:
+            members = _members(f, named)
+            fallen = total(members, lambda ladder: ladder.measured_us or 0.0) / (f.gain.high if f.gain else 1.0)
+            saved += max(0.0, total(members, lambda ladder: ladder.floors["dram"]) - fallen)
         inside = {name for f in fused for name in f.kernels}
-        by_name: dict[str, list[tuple[Kernel, Ladder]]] = {}
-        for k, ladder in ladders:
-            by_name.setdefault(k.name, []).append((k, ladder))
-        alone = sum(
-            k.launches // once * max(0.0, ladder.floors["dram"] - ladder.compulsory_us)
-            for k, ladder in ladders
-            if ladder.compulsory_us is not None and k.name not in inside
-        )
-        needed = same - alone - sum(_saved(f, by_name, once) for f in fused)
-        if needed < 0.98 * same:
-            rungs.append(Rung(limit="dram-compulsory", time_us=needed, how="each tensor once, by one kernel"))
+        alone = [c for c in cases if c.ladder.compulsory_us is not None and c.kernel.name not in inside]
+        saved += total(alone, lambda ladder: max(0.0, ladder.floors["dram"] - (ladder.compulsory_us or 0.0)))
+        if same - saved < 0.98 * same:
+            rungs.append(Rung(limit="dram-compulsory", time_us=same - saved, how="each tensor once, by one kernel"))
     return tuple(rungs)
-
-
-def _saved(finding: Finding, by_name: Mapping[str, list[tuple[Kernel, Ladder]]], once: int) -> float:
-    """DRAM time that a fusion removes from one operation, in microseconds."""
-    members = [one for name in dict.fromkeys(finding.kernels) for one in by_name.get(name, ())]
-    if not finding.gain:
-        return 0.0
-    measured = sum(k.launches // once * (ladder.measured_us or 0.0) for k, ladder in members)
-    floors = sum(k.launches // once * ladder.floors.get("dram", 0.0) for k, ladder in members)
-    return max(0.0, floors - measured / finding.gain.high)
 
 
 make_callable(__name__)

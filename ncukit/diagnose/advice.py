@@ -10,7 +10,7 @@ from ncukit.gpus.occupancy import Occupancy, occupancy
 from ncukit.model import Suggestion
 
 if TYPE_CHECKING:
-    from ncukit.diagnose.facts import Kernel
+    from ncukit.diagnose.facts import Kernel, Knob
 
 OVERHEAD_REGISTERS = 24
 """Registers a thread that hold addresses and counters, not tile values: an empty copy of one value compiles to 16 to
@@ -30,12 +30,13 @@ class Change:
 
     @property
     def words(self) -> str:
-        """``about 40 registers a thread, 12 blocks of 4 warps an SM (75 % occupancy)``."""
+        """``about 40 registers a thread, room for 12 blocks of 4 warps an SM (75 % occupancy)``."""
         text = f"about {self.registers} registers a thread"
         if self.occupancy is None or not self.occupancy.blocks:
             return text
-        each = self.occupancy.warps // self.occupancy.blocks
-        return f"{text}, {self.occupancy.blocks} blocks of {each} warps an SM ({self.occupancy.share:.0%} occupancy)"
+        blocks, share = self.occupancy.blocks, self.occupancy.share
+        each = self.occupancy.warps // blocks
+        return f"{text}, room for {blocks} blocks of {each} warps an SM ({share:.0%} occupancy)"
 
 
 def scaled(kernel: Kernel, values: float, warps_factor: float = 1.0, shared: float = 1.0) -> Change | None:
@@ -63,7 +64,6 @@ def scaled(kernel: Kernel, values: float, warps_factor: float = 1.0, shared: flo
         return Change(registers=new, occupancy=None)
     if new > min(gpu.max_registers_per_thread, gpu.registers_per_sm // (warps * 32)):
         return None  # it would spill
-    new = min(new, gpu.max_registers_per_thread, gpu.registers_per_sm // (warps * 32))
     bytes_ = round((kernel.triton.shared_bytes if kernel.triton else 0) * shared)
     found = occupancy(gpu, warps=warps, registers=new, shared_bytes=bytes_)
     return Change(registers=new, occupancy=found) if found.blocks else None
@@ -107,31 +107,88 @@ def more_warps(kernel: Kernel, why: str) -> Suggestion | None:
     )
 
 
-def tile(kernel: Kernel, factor: float, action: str, why: str, watch: str) -> Suggestion:
-    """A larger or smaller tile, with the registers and occupancy that would follow."""
-    block = kernel.block_knob()
-    factor = _spared(kernel, factor)
-    change = scaled(kernel, factor, shared=factor) if factor != 1 else None
-    while change is None and factor > 2:
-        factor /= 2  # the device does not hold so much: as much of it as fits
-        change = scaled(kernel, factor, shared=factor)
+def tile(kernel: Kernel, factor: float, action: str, why: str, watch: str, *, otherwise: str = "") -> Suggestion:
+    """A larger or smaller tile, with the registers and occupancy that would follow.
+
+    Args:
+        kernel: the kernel as measured.
+        factor: on the tile; of a larger one as much is named as the device holds and as leaves a block for every SM.
+        action: what to do, in words.
+        why: what it is for.
+        watch: what to look at afterwards.
+        otherwise: what to do where more values a thread only take the place of other warps. With it the tile is named
+            that puts the most values in flight on an SM.
+    """
+    knobs: list[Knob | None] = [knob for name in kernel.blocks if (knob := kernel.knob(name)) is not None]
+    knobs = knobs or [kernel.block_knob()]
+    chosen = _chosen(kernel, knobs, factor, in_flight=bool(otherwise))
+    if chosen is not None:
+        block, factor, change = chosen
+        why = f"{why}; {change.words}"
+    else:
+        block = knobs[0]
+        if block is not None and factor > 1 and kernel.get("registers") is not None:
+            full = scaled(kernel, 2.0, shared=2.0) is None
+            why += f"; a larger {block[0]} does not: {'the SM is full' if full else 'fewer blocks would run'}"
+            return Suggestion(action=otherwise or action, location=kernel.where, why=why, watch=watch)
     return Suggestion(
         action=action,
         knob=block[0] if block else None,
         from_value=block[1] if block else None,
-        to_value=times(block[1], factor) if block and change else None,
+        to_value=times(block[1], factor) if block and chosen else None,
         location=(block[2] if block else None) or kernel.launched_at or kernel.where,
-        why=f"{why}; {change.words}" if change else why,
+        why=why,
         watch=watch,
     )
 
 
-def _spared(kernel: Kernel, factor: float) -> float:
-    """``factor`` cut down to what leaves a block for every SM: a larger tile makes the grid smaller."""
+def _chosen(
+    kernel: Kernel, knobs: list[Knob | None], factor: float, *, in_flight: bool
+) -> tuple[Knob | None, float, Change] | None:
+    """The tile, the factor on it, and what the device makes of it; None when nothing runs, or nothing is won."""
+    factors = [factor / 2**i for i in range(max(1, math.ceil(math.log2(factor))))] if factor > 1 else [factor]
+    fitting = [
+        (knob, f, change)
+        for knob in knobs
+        for f in factors
+        if f <= 1 or _blocks(kernel, knob, f) >= min(1.0, _blocks(kernel, knob, 1.0))
+        if (change := scaled(kernel, f, shared=f)) is not None
+    ]
+    if not in_flight:
+        return max(fitting, key=lambda option: option[1], default=None)
+    today = scaled(kernel, 1.0)
+    least = _resident(kernel, None, 1.0, today) if today is not None else 0.0
+    flying = [(f * _resident(kernel, knob, f, change), -f, (knob, f, change)) for knob, f, change in fitting]
+    most, _, option = max(flying, key=lambda row: row[:2], default=(0.0, 0.0, None))
+    return option if most > least else None
+
+
+def _resident(kernel: Kernel, knob: Knob | None, factor: float, change: Change) -> float:
+    """Blocks that an SM holds at once with that tile, mean over the SMs: what fits, as far as the grid goes."""
+    return min(change.occupancy.blocks if change.occupancy is not None else 1, _blocks(kernel, knob, factor))
+
+
+def _blocks(kernel: Kernel, knob: Knob | None, factor: float) -> float:
+    """Blocks for each SM in the grid that a tile ``factor`` times as large would have; infinite when unknown."""
     grid, sms = kernel.get("grid_size"), kernel.limits.sm_count
-    while factor > 1 and grid and sms and grid / factor < sms:
-        factor /= 2
-    return max(1.0, factor) if factor >= 1 or grid is None else factor
+    if not grid or not sms:
+        return math.inf
+    return grid / sms / (factor if grid_follows(kernel, knob) else 1.0)
+
+
+def grid_follows(kernel: Kernel, block: Knob | None) -> bool:
+    """Whether the grid is some size over this tile, so that another tile means another grid.
+
+    Sizes are those recorded at launch: integer arguments, tensor dimensions and element counts. True when nothing was
+    recorded, because most grids follow.
+    """
+    if kernel.triton is None or kernel.grid is None or block is None or not (block[1] or "").isdecimal():
+        return True
+    sizes = {v for v in kernel.triton.scalars.values() if isinstance(v, int)}
+    for tensor in kernel.triton.tensors:
+        sizes |= {*tensor.shape, math.prod(tensor.shape)}
+    value = max(1, int(block[1] or 1))
+    return any(-(-size // value) in (*kernel.grid, math.prod(kernel.grid)) for size in sizes if size > value)
 
 
 def loads_at(kernel: Kernel, side: str = "load") -> tuple[str | None, str]:

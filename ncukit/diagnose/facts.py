@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from ncukit.model import Dim3, Report, TritonLaunch
     from ncukit.source.syntax import JitFunction, SourceFile
 
+Knob = tuple[str, str | None, str | None]
+"""Name, value as launched, and ``path:line`` of a constexpr or launch option; None for what is not known."""
 IDENTITY = ("kernel", "grid", "block", "device", "stream", "process")
 
 
@@ -68,8 +70,8 @@ class Kernel:
             return f"{self.triton.file}:{self.triton.launch_line}"
         return self.source.launch(self.name) if self.source else None
 
-    def knob(self, *names: str) -> tuple[str, str | None, str | None] | None:
-        """The first of ``names`` that this launch sets: (name, value, location)."""
+    def knob(self, *names: str) -> Knob | None:
+        """The first of ``names`` that this launch sets."""
         for name in names:
             location = self.source.knob(self.name, name) if self.source else None
             if self.triton is not None and name in self.triton.constexprs:
@@ -84,8 +86,8 @@ class Kernel:
         constexprs = self.triton.constexprs if self.triton is not None else ()
         return tuple(name for name in constexprs if re.match(r"(?i)[xr]?(block|tile)", name))
 
-    def block_knob(self) -> tuple[str, str | None, str | None] | None:
-        """The knob that sets the tile, the first of several: (name, value, location)."""
+    def block_knob(self) -> Knob | None:
+        """The knob that sets the tile, the first of several."""
         return self.knob(*(self.blocks or ("BLOCK_SIZE", "BLOCK", "BLOCK_M", "BLOCK_N", "XBLOCK")))
 
     @property

@@ -32,7 +32,6 @@ Sources
 from __future__ import annotations
 
 import math
-import re
 from typing import TYPE_CHECKING
 
 from ncukit.diagnose.ladder import BEST_EFFICIENCY, WORTH
@@ -105,8 +104,7 @@ def tile_share(kernel: Kernel) -> float:
     """
     if kernel.triton is None or kernel.grid is None or not kernel.triton.tensors:
         return 1.0
-    blocks = [name for name in kernel.triton.constexprs if re.match(r"(?i)x?r?(block|tile)", name)]
-    block = kernel.block_knob() if len(blocks) == 1 else None
+    block = kernel.block_knob() if len(kernel.blocks) == 1 else None
     largest = max(kernel.triton.tensors, key=lambda t: t.bytes)
     if block is None or block[1] is None or not block[1].isdecimal() or not largest.shape:
         return 1.0

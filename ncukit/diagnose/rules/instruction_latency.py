@@ -93,6 +93,7 @@ def judge(case: Case) -> Finding | str:
             "more independent values a thread: a larger tile for the same warps",
             why,
             "registers, spills",
+            otherwise="shorten the chain: a tree or Estrin form, or several accumulators that are joined at the end",
         ),
         more_warps(kernel, "more warps for the scheduler to choose from") if (active or 100) < 40 else None,
     ]

@@ -14,8 +14,8 @@ How it is computed
     occupancy then follow from the device's limits.
 
 What to try
-    What limits: registers (smaller tile, more warps for the same tile), shared memory (fewer stages, smaller tile), or
-    blocks too small to fill the SM's warps (more warps a block).
+    What limits: registers (smaller tile, more warps for the same tile), shared memory (fewer stages, of which two stay,
+    or a smaller tile), or blocks too small to fill the SM's warps (more warps a block).
 
 When to ignore it
     When the kernel is at a roof: a kernel at full DRAM speed with 25 % occupancy needs nothing. Tiles kept in registers
@@ -144,19 +144,21 @@ def _change(kernel: Kernel, limiter: str) -> tuple[Suggestion, float | None]:
 
 
 def _less_shared(kernel: Kernel) -> tuple[Suggestion, float | None]:
-    stages = kernel.triton.num_stages if kernel.triton is not None and kernel.has_dot else None
+    stages = kernel.triton.num_stages if kernel.triton is not None and kernel.has_dot else 0
     why = "shared memory decides how many blocks fit an SM"
-    if stages is not None and stages > 1:
-        found = scaled(kernel, 1.0, shared=(stages - 1) / stages)
+    # the most stages that fill half of the warps; where none does, those that fill the most: two still overlap
+    tried = [(n, change) for n in range(stages - 1, 1, -1) if (change := scaled(kernel, 1.0, shared=n / stages))]
+    fewer, found = max(tried, key=lambda one: min(_share(one[1]) or 0.0, ENOUGH), default=(None, None))
+    if fewer is not None and found is not None and (_share(found) or 0.0) > (_share(scaled(kernel, 1.0)) or 0.0):
         place = (kernel.source.knob(kernel.name, "num_stages") if kernel.source else None) or kernel.launched_at
         return Suggestion(
-            action="one pipeline stage less: each holds a tile of both operands",
+            action="fewer pipeline stages: each holds a tile of both operands",
             knob="num_stages",
             from_value=str(stages),
-            to_value=str(stages - 1),
+            to_value=str(fewer),
             location=place,
-            why=f"{why}; {found.words}" if found else why,
-            watch="the pipelining that the stage gave",
+            why=f"{why}; {found.words}",
+            watch="the pipelining that the stages gave",
         ), _share(found)
     smaller = tile(kernel, 0.5, "a smaller tile: less shared memory a block", why, "reuse within the tile")
     return smaller, _share(scaled(kernel, 0.5, shared=0.5))

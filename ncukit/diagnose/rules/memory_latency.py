@@ -15,9 +15,9 @@ How it is computed
     floor.
 
 What to try
-    More independent loads a thread (a larger block, an unrolled loop), more resident warps (fewer registers, smaller
-    blocks), or an asynchronous pipeline: `tl.range(..., num_stages=)` in loops without a dot; launch-level
-    `num_stages` only pipelines loads that feed a dot.
+    More independent loads a thread (an unrolled loop, or a larger block: where it helps, the one is named that puts the
+    most values in flight on an SM), more resident warps (fewer registers, smaller blocks), or an asynchronous pipeline:
+    `tl.range(..., num_stages=)` in loops without a dot; launch-level `num_stages` only pipelines loads that feed a dot.
 
 When to ignore it
     For very short kernels (see PAR304) and for grids too small to fill the GPU (see PAR301): those come first.
@@ -119,6 +119,7 @@ def _suggestions(case: Case) -> tuple[Suggestion, ...]:
             "ask for more bytes at once: more independent loads a thread",
             f"the next limit needs {1 / short:.1f} times the bytes in flight, and independent loads overlap",
             "registers and spills",
+            otherwise="issue the loads of several trips, or of several rows, before using the first of them",
         )
     ]
     if kernel.has_dot is False and kernel.function is not None and kernel.function.plain_loops:
@@ -142,8 +143,7 @@ def _suggestions(case: Case) -> tuple[Suggestion, ...]:
 
 def _buffers(kernel: Kernel) -> float | None:
     """Shared memory that two more stages of the tile need, in bytes; None when tile or type is unknown."""
-    blocks = [name for name in (kernel.triton.constexprs if kernel.triton else ()) if "BLOCK" in name.upper()]
-    block = kernel.block_knob() if len(blocks) == 1 else None  # with several the tile's shape is not known
+    block = kernel.block_knob() if len(kernel.blocks) == 1 else None  # with several the tile's shape is not known
     loaded = [t for t in kernel.triton.tensors if t.loaded and t.shape] if kernel.triton is not None else []
     if block is None or block[1] is None or not block[1].isdecimal() or not loaded:
         return None

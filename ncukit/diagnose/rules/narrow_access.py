@@ -176,7 +176,7 @@ def _suggestions(kernel: Kernel, side: str, width: float) -> tuple[Suggestion, .
         found.append(
             tile(
                 kernel,
-                WIDEST / width / values,
+                2 ** max(1, round(math.log2(WIDEST / width / values))),
                 "a larger tile: at least 16 bytes a thread",
                 f"a thread holds {values:g} values of {width:.2g} bytes, less than one wide access",
                 "the number of blocks must still fill the GPU",

@@ -25,13 +25,17 @@ Sources
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
+from ncukit.diagnose.advice import grid_follows, times
 from ncukit.diagnose.ladder import WORTH
 from ncukit.diagnose.limits import EMPTY_LAUNCH_US
+from ncukit.gpus.occupancy import WARP
 from ncukit.model import Evidence, Finding, Gain, Severity, Suggestion
 
 if TYPE_CHECKING:
+    from ncukit.diagnose.facts import Kernel
     from ncukit.diagnose.rules import Case
 
 CODE = "PAR301"
@@ -74,7 +78,6 @@ def judge(case: Case) -> Finding | str:
     )
     if best.best < WORTH:
         return "the grid is small, but the next limit leaves nothing to win"
-    block = kernel.block_knob()
     return Finding(
         code=CODE,
         cause=CAUSE,
@@ -83,15 +86,29 @@ def judge(case: Case) -> Finding | str:
         title=f"{grid:,.0f} blocks on {sms} SMs: {min(filled, 1.0):.0%} of the GPU has work",
         evidence=(Evidence(metric="grid_size", value=grid, unit="block", compared_with=f"{sms} SMs"),),
         gain=best,
-        suggestions=(
-            Suggestion(
-                action="split the work into more programs: a smaller tile, or several programs a row that combine",
-                knob=block[0] if block else None,
-                from_value=block[1] if block else None,
-                location=(block[2] if block else None) or kernel.launched_at or kernel.where,
-                why=f"at least {sms} blocks, better several times that, keep every SM busy",
-                watch="the cost of combining partial results",
-            ),
-        ),
+        suggestions=(_suggestion(kernel, sms),),
         kernels=(kernel.name,),
+    )
+
+
+def _suggestion(kernel: Kernel, sms: int) -> Suggestion:
+    block = kernel.block_knob()
+    why = f"at least {sms} blocks, better several times that, keep every SM busy"
+    if block is not None and grid_follows(kernel, block):
+        smaller = times(block[1], 2.0 ** -max(1, math.ceil(math.log2(sms / kernel.metrics["grid_size"]))))
+        if smaller is not None and int(smaller) >= WARP:
+            return Suggestion(
+                action="a smaller tile, so that there are more programs",
+                knob=block[0],
+                from_value=block[1],
+                to_value=smaller,
+                location=block[2] or kernel.launched_at or kernel.where,
+                why=why,
+                watch="a warp for each 32 values at most: num_warps falls with the tile",
+            )
+    return Suggestion(
+        action="split each program's work over several programs and combine their partial results",
+        location=kernel.launched_at or kernel.where,
+        why=why,
+        watch="the cost of combining",
     )

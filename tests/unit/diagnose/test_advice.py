@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import assume, given
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from recordings import CURED, SICK, Recording, advice, diagnosed
 
 from ncukit import gpus
-from ncukit.diagnose.advice import MOST_WARPS, loads_at, more_warps, scaled, tile, times
+from ncukit.diagnose.advice import MOST_WARPS, grid_follows, loads_at, more_warps, scaled, tile, times
 from ncukit.diagnose.facts import Kernel
 from ncukit.diagnose.limits import find_limits
 from ncukit.gpus.occupancy import by_registers, occupancy
@@ -85,7 +86,7 @@ def test_the_same_tile_is_what_was_measured():
     assert change is not None
     assert change.registers == 64
     assert change.occupancy == occupancy(gpus.get("H200"), warps=4, registers=64)
-    assert change.words == "about 64 registers a thread, 8 blocks of 4 warps an SM (50% occupancy)"
+    assert change.words == "about 64 registers a thread, room for 8 blocks of 4 warps an SM (50% occupancy)"
 
 
 @given(gpu=GPUS, registers=REGISTERS, warps=WARPS, shared=SHARED)
@@ -106,11 +107,50 @@ def test_a_full_block_and_unknown_registers_get_no_more_warps():
 def test_a_tile_is_named_only_if_it_runs(gpu, registers, warps, shared, factor):
     kernel = kernel_of(gpu, registers, warps, shared)
     found = tile(kernel, factor, "action", "why", "watch")
+    if found.knob is None:
+        assert factor > 1
+        assert scaled(kernel, 2.0, shared=2.0) is None
+        assert "the SM is full" in found.why
+        return
     assert (found.knob, found.from_value) == ("BLOCK", "1024")
     if found.to_value is not None:
         named = int(found.to_value) / 1024  # what was asked for, or as much of it as the device holds
         assert named == factor or (factor > 2 and 1 < named < factor)
         assert scaled(kernel, named, shared=named) is not None
+
+
+def launched(grid: int, tensors: dict[str, tuple[int, ...]], values: int = 1024, registers: float = 32) -> Kernel:
+    """A kernel on an H200 (132 SMs) with one tensor argument a name, of that shape."""
+    kernel = kernel_of("H200", registers, block=str(values))
+    assert kernel.triton is not None
+    rows = tuple(
+        Tensor(name=name, bytes=4 * math.prod(shape), shape=shape, dtype="float32", buffer=i, loaded=True, stored=False)
+        for i, (name, shape) in enumerate(tensors.items())
+    )
+    launch = replace(kernel.triton, grid=(grid, 1, 1), tensors=rows)
+    return replace(kernel, triton=launch, grid=(grid, 1, 1), metrics={**kernel.metrics, "grid_size": float(grid)})
+
+
+def test_a_grid_follows_the_tile_where_it_is_a_size_over_it():
+    block = ("BLOCK", "1024", None)
+    assert grid_follows(launched(977, {"x": (1_000_000,)}), block)
+    assert grid_follows(launched(977, {"x": (1000, 1000)}), block)
+    assert not grid_follows(launched(132, {"x": (1_000_000,)}), block)  # a persistent grid
+    assert not grid_follows(launched(1000, {"x": (1000, 5000)}), block)  # a row a program
+    assert grid_follows(kernel_of("H200"), block)  # nothing recorded
+
+
+def test_a_tile_grows_where_the_grid_does_not_shrink_for_it():
+    grown = tile(launched(132, {"x": (50_000_000,)}), 4, "larger", "why", "watch", otherwise="shorter")
+    assert (grown.action, grown.from_value, grown.to_value) == ("larger", "1024", "4096")
+
+
+def test_more_values_a_thread_in_place_of_other_blocks_put_nothing_in_flight():
+    kernel = launched(264, {"x": (264 * 1024,)})  # two blocks an SM, all of them resident
+    instead = tile(kernel, 4, "larger", "why", "watch", otherwise="shorter")
+    assert (instead.action, instead.knob, instead.to_value) == ("shorter", None, None)
+    assert "fewer blocks would run" in instead.why
+    assert tile(kernel, 4, "larger", "why", "watch").to_value == "2048"  # a block an SM must stay
 
 
 def test_a_tile_of_an_unknown_device_or_kernel_is_named_without_promises():
