@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -82,13 +83,31 @@ class Kernel:
 
     @property
     def blocks(self) -> tuple[str, ...]:
-        """The recorded constexprs that set the tile: those whose names speak of a block."""
-        constexprs = self.triton.constexprs if self.triton is not None else ()
-        return tuple(name for name in constexprs if re.match(r"(?i)[xr]?(block|tile)", name))
+        """The recorded constexprs that set the tile: whole numbers whose names speak of a block."""
+        constexprs = self.triton.constexprs.items() if self.triton is not None else ()
+        numbers = [name for name, value in constexprs if isinstance(value, int) and not isinstance(value, bool)]
+        return tuple(name for name in numbers if re.match(r"(?i)[xr]?(block|tile)", name))
 
     def block_knob(self) -> Knob | None:
         """The knob that sets the tile, the first of several."""
         return self.knob(*(self.blocks or ("BLOCK_SIZE", "BLOCK", "BLOCK_M", "BLOCK_N", "XBLOCK")))
+
+    @property
+    def row(self) -> int | None:
+        """Elements of the largest tensor that a program owns, where each owns one row; None when that is not certain.
+
+        Certain when the largest tensor holds as many elements as there are programs times some integer argument, or
+        times its last dimension.
+        """
+        if self.triton is None or self.grid is None:
+            return None
+        shape = max(self.triton.tensors, key=lambda t: t.bytes).shape if self.triton.tensors else ()
+        programs = math.prod(self.grid)
+        if not shape or programs < 1 or math.prod(shape) % programs:
+            return None
+        row = math.prod(shape) // programs
+        sizes = {v for v in self.triton.scalars.values() if isinstance(v, int)} | {shape[-1]}
+        return row if row in sizes and row >= 1 else None
 
     @property
     def sweeps(self) -> bool | None:

@@ -35,7 +35,7 @@ FREED_BEST, FREED_LOW = 0.8, 0.5
 Such a kernel's own efficiency says nothing of the cured one's. Fifteen cures of that kind on an H200 reached 0.57 to
 0.97 of it, 0.85 in the middle (docs/accuracy.md)."""
 WORTH = 1.05
-"""Best gain from which a rule speaks: the models are no sharper, and neither are most measurements."""
+"""Best gain from which a rule about one kernel speaks: the models are no sharper than that."""
 UNKNOWN_SM = 1.1
 """How far ncu's SM throughput must lie above every SM limit that is known to be one more limit."""
 UNCOLLECTED = "not measured"

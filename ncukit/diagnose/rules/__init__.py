@@ -13,6 +13,7 @@ from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
 
+from ncukit.diagnose.ladder import WORTH
 from ncukit.errors import NcukitError, nearest
 from ncukit.model import Finding, Severity, Silence
 
@@ -43,10 +44,6 @@ class Case:
     """Share of the report's whole GPU time that this kernel's launches take; 1 when times are unknown."""
     operations: int = 1
     """Launches of this kernel in one run of the work: a repeated measurement counts once."""
-
-
-WORTH_SAYING = 1.02
-"""Best gain below which nothing is said: the measurement itself is not sharper."""
 
 
 class Rule(Protocol):
@@ -125,7 +122,7 @@ def judge(rule: Rule, case: Case) -> Finding | Silence:
     if answer.confidence == "high" and not {"issue", "sm"} & case.ladder.floors.keys():
         answer = replace(answer, confidence="medium")  # nobody looked at the SMs: another limit may stand in the way
     capped = case.ladder.capped(answer.gain)
-    if capped is not None and capped.best < WORTH_SAYING:
+    if capped is not None and capped.best < WORTH:
         return Silence(code=rule.CODE, cause=rule.CAUSE, reason="the needed bytes alone take the time it would leave")
     return replace(answer, gain=capped)
 

@@ -97,23 +97,11 @@ def judge(case: Case) -> Finding | str:
 
 
 def tile_share(kernel: Kernel) -> float:
-    """Smallest tile that holds a program's row over the tile it has, 0 to 1; 1 when that is not known for certain.
-
-    Certain when a program owns one row: the largest tensor holds as many elements as there are programs times some
-    integer argument or last dimension, and the one tile constant is wider than that.
-    """
-    if kernel.triton is None or kernel.grid is None or not kernel.triton.tensors:
-        return 1.0
+    """Smallest tile that holds a program's row over the tile it has, 0 to 1; 1 when that is not known for certain."""
     block = kernel.block_knob() if len(kernel.blocks) == 1 else None
-    largest = max(kernel.triton.tensors, key=lambda t: t.bytes)
-    if block is None or block[1] is None or not block[1].isdecimal() or not largest.shape:
+    if kernel.row is None or block is None or block[1] is None or not block[1].isdecimal() or int(block[1]) < 1:
         return 1.0
-    programs = math.prod(kernel.grid)
-    row = math.prod(largest.shape) / programs
-    sizes = {v for v in kernel.triton.scalars.values() if isinstance(v, int)} | set(largest.shape[-1:])
-    if row not in sizes or row < 1:
-        return 1.0
-    return min(1.0, 2.0 ** math.ceil(math.log2(row)) / int(block[1]))  # a tile is a power of two
+    return min(1.0, 2.0 ** math.ceil(math.log2(kernel.row)) / int(block[1]))  # a tile is a power of two
 
 
 def _gain(case: Case, share: float) -> Gain | None:

@@ -34,7 +34,7 @@ import math
 from typing import TYPE_CHECKING
 
 from ncukit.diagnose import mix
-from ncukit.diagnose.advice import more_warps, tile
+from ncukit.diagnose.advice import larger_tile, more_warps
 from ncukit.diagnose.ladder import WORTH
 from ncukit.diagnose.limits import EMPTY_LAUNCH_US
 from ncukit.model import Evidence, Finding, Gain, Severity
@@ -87,7 +87,7 @@ def judge(case: Case) -> Finding | str:
     chains = min(8, 2 ** max(1, math.ceil(math.log2(80 / max(issue, 1.0)))))
     why = f"{chains} independent chains fill the cycles in which one waits: {issue:.0f} % of the slots are used today"
     found = [
-        tile(
+        larger_tile(
             kernel,
             chains,
             "more independent values a thread: a larger tile for the same warps",

@@ -33,7 +33,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from ncukit.diagnose.advice import loads_at, tile
+from ncukit.diagnose.advice import grid_follows, larger_tile, loads_at
 from ncukit.diagnose.ladder import WORTH, compulsory_bytes
 from ncukit.model import Confidence, Evidence, Finding, Gain, Severity, Suggestion
 
@@ -137,5 +137,8 @@ def _suggestions(kernel: Kernel, l2: int | None) -> tuple[Suggestion, ...]:
             watch="a hint moves a few per cent; the order of programs moves the rest",
         )
         return (order, stream)
-    larger = tile(kernel, 2, "a larger tile asks for each operand fewer times", fits, "registers and shared memory")
-    return (order, larger)
+    # a deeper tile along the summed dimension asks for as much: the grid does not follow that one
+    outer = [n for n in kernel.blocks if (knob := kernel.knob(n)) and grid_follows(kernel, knob) is not False]
+    words = "a larger tile asks for each operand fewer times"
+    larger = larger_tile(kernel, 2, words, fits, "registers and shared memory", names=outer if kernel.blocks else None)
+    return (order, larger) if larger is not None else (order,)

@@ -30,7 +30,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ncukit.diagnose import mix
-from ncukit.diagnose.advice import more_warps, tile
+from ncukit.diagnose.advice import more_warps, smaller_tile
 from ncukit.diagnose.ladder import compulsory_bytes
 from ncukit.model import Evidence, Finding, Gain, Severity, Suggestion
 
@@ -116,6 +116,8 @@ def _registers(case: Case) -> tuple[Evidence, ...]:
 
 
 def _suggestions(kernel: Kernel) -> tuple[Suggestion, ...]:
-    smaller = tile(kernel, 0.5, "a smaller tile", "a thread then holds fewer values at once", "spills should reach 0")
+    smaller = smaller_tile(
+        kernel, 0.5, "a smaller tile", "a thread then holds fewer values at once", "spills should reach 0"
+    )
     more = more_warps(kernel, "more threads share the tile")
     return (more, smaller) if more is not None else (smaller,)

@@ -29,7 +29,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ncukit.diagnose.advice import Change, more_warps, scaled, tile, warps_of, warps_place
+from ncukit.diagnose.advice import Change, more_warps, scaled, smaller_tile, warps_of, warps_place
 from ncukit.diagnose.ladder import WORTH, gain
 from ncukit.model import Evidence, Finding, Gain, Severity, Suggestion
 
@@ -87,7 +87,7 @@ def judge(case: Case) -> Finding | str:
     best = Gain(low=best.low, best=best.best, high=near.high)
     if best.best < WORTH:
         return f"occupancy is {possible:.0f} %, but the next limit leaves nothing to win"
-    more = more_warps(kernel, "or the same tile for more threads") if limiter == "registers" else None
+    more = more_warps(kernel, "more threads share the tile") if limiter == "registers" else None
     return Finding(
         code=CODE,
         cause=CAUSE,
@@ -139,8 +139,9 @@ def _change(kernel: Kernel, limiter: str) -> tuple[Suggestion, float | None]:
         ((f, c) for f in (0.5, 0.25, 0.125) if (_share(c := scaled(kernel, f)) or 0.0) >= ENOUGH),
         (0.5, scaled(kernel, 0.5)),
     )
-    registers = f"{kernel.get('registers') or 0:.0f} registers a thread leave room for few blocks"
-    return tile(kernel, factor, "a smaller tile: fewer values a thread", registers, "spills must stay 0"), _share(found)
+    why = f"{kernel.get('registers') or 0:.0f} registers a thread leave room for few blocks"
+    smaller = smaller_tile(kernel, factor, "a smaller tile: fewer values a thread", why, "spills must stay 0")
+    return smaller, _share(found)
 
 
 def _less_shared(kernel: Kernel) -> tuple[Suggestion, float | None]:
@@ -148,8 +149,11 @@ def _less_shared(kernel: Kernel) -> tuple[Suggestion, float | None]:
     why = "shared memory decides how many blocks fit an SM"
     # the most stages that fill half of the warps; where none does, those that fill the most: two still overlap
     tried = [(n, change) for n in range(stages - 1, 1, -1) if (change := scaled(kernel, 1.0, shared=n / stages))]
-    fewer, found = max(tried, key=lambda one: min(_share(one[1]) or 0.0, ENOUGH), default=(None, None))
-    if fewer is not None and found is not None and (_share(found) or 0.0) > (_share(scaled(kernel, 1.0)) or 0.0):
+    fewer, found = max(tried, key=lambda one: min(_share(one[1]) or 0.0, ENOUGH), default=(0, None))
+    now, then = _share(scaled(kernel, 1.0)), _share(found)
+    if then is None and stages > 2:
+        fewer = max(2, stages // 2)  # what the device makes of it cannot be computed
+    if fewer and (then is None or now is None or then > now):
         place = (kernel.source.knob(kernel.name, "num_stages") if kernel.source else None) or kernel.launched_at
         return Suggestion(
             action="fewer pipeline stages: each holds a tile of both operands",
@@ -157,10 +161,10 @@ def _less_shared(kernel: Kernel) -> tuple[Suggestion, float | None]:
             from_value=str(stages),
             to_value=str(fewer),
             location=place,
-            why=f"{why}; {found.words}",
+            why=f"{why}; {found.words}" if found and then else why,
             watch="the pipelining that the stages gave",
-        ), _share(found)
-    smaller = tile(kernel, 0.5, "a smaller tile: less shared memory a block", why, "reuse within the tile")
+        ), then
+    smaller = smaller_tile(kernel, 0.5, "a smaller tile: less shared memory a block", why, "reuse within the tile")
     return smaller, _share(scaled(kernel, 0.5, shared=0.5))
 
 

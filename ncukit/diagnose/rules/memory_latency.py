@@ -33,7 +33,7 @@ import math
 import re
 from typing import TYPE_CHECKING
 
-from ncukit.diagnose.advice import tile
+from ncukit.diagnose.advice import larger_tile
 from ncukit.model import Evidence, Finding, Severity, Suggestion
 
 if TYPE_CHECKING:
@@ -112,8 +112,8 @@ def _suggestions(case: Case) -> tuple[Suggestion, ...]:
     kernel = case.kernel
     short = case.ladder.efficiency or 0.5
     factor = min(8, 2 ** max(1, math.ceil(math.log2(1 / short))))
-    found = [
-        tile(
+    larger = [
+        larger_tile(
             kernel,
             factor,
             "ask for more bytes at once: more independent loads a thread",
@@ -122,6 +122,7 @@ def _suggestions(case: Case) -> tuple[Suggestion, ...]:
             otherwise="issue the loads of several trips, or of several rows, before using the first of them",
         )
     ]
+    found = [s for s in larger if s is not None]
     if kernel.has_dot is False and kernel.function is not None and kernel.function.plain_loops:
         line = kernel.function.plain_loops[0]
         buffers = _buffers(kernel)

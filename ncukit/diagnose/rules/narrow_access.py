@@ -39,7 +39,7 @@ import math
 from typing import TYPE_CHECKING
 
 from ncukit.diagnose import mix
-from ncukit.diagnose.advice import loads_at, tile
+from ncukit.diagnose.advice import larger_tile, loads_at
 from ncukit.diagnose.ladder import BEST_EFFICIENCY, WORTH
 from ncukit.model import Evidence, Finding, Gain, Severity, Suggestion
 
@@ -172,16 +172,15 @@ def _suggestions(kernel: Kernel, side: str, width: float) -> tuple[Suggestion, .
         )
     ]
     values = _values_a_thread(kernel)
-    if values is not None and values * width < WIDEST:
-        found.append(
-            tile(
-                kernel,
-                2 ** max(1, round(math.log2(WIDEST / width / values))),
-                "a larger tile: at least 16 bytes a thread",
-                f"a thread holds {values:g} values of {width:.2g} bytes, less than one wide access",
-                "the number of blocks must still fill the GPU",
-            )
+    if values and values * width < WIDEST:
+        larger = larger_tile(
+            kernel,
+            2 ** max(1, round(math.log2(WIDEST / width / values))),
+            "a larger tile: at least 16 bytes a thread",
+            f"a thread holds {values:g} values of {width:.2g} bytes, less than one wide access",
+            "the number of blocks must still fill the GPU",
         )
+        found += [larger] if larger is not None else []
     return tuple(found)
 
 

@@ -86,15 +86,26 @@ def judge(case: Case) -> Finding | str:
         title=f"{grid:,.0f} blocks on {sms} SMs: {min(filled, 1.0):.0%} of the GPU has work",
         evidence=(Evidence(metric="grid_size", value=grid, unit="block", compared_with=f"{sms} SMs"),),
         gain=best,
-        suggestions=(_suggestion(kernel, sms),),
+        suggestions=(suggestion(kernel, sms),),
         kernels=(kernel.name,),
     )
 
 
-def _suggestion(kernel: Kernel, sms: int) -> Suggestion:
+def suggestion(kernel: Kernel, sms: int) -> Suggestion:
+    """A smaller tile where the grid follows it; else programs that combine; both where that cannot be told."""
     block = kernel.block_knob()
     why = f"at least {sms} blocks, better several times that, keep every SM busy"
-    if block is not None and grid_follows(kernel, block):
+    follows = grid_follows(kernel, block) if block is not None else None
+    if follows is None:
+        return Suggestion(
+            action="split the work into more programs: a smaller tile, or several programs a row that combine",
+            knob=block[0] if block else None,
+            from_value=block[1] if block else None,
+            location=(block[2] if block else None) or kernel.launched_at or kernel.where,
+            why=why,
+            watch="the cost of combining partial results",
+        )
+    if block is not None and follows:
         smaller = times(block[1], 2.0 ** -max(1, math.ceil(math.log2(sms / kernel.metrics["grid_size"]))))
         if smaller is not None and int(smaller) >= WARP:
             return Suggestion(

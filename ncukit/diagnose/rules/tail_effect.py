@@ -9,8 +9,9 @@ Why it costs
 
 How it is computed
     Model: idle share = 1 - w / ceil(w), from the grid and the blocks that fit an SM. Measured: idle share = 1 - mean /
-    longest active cycles over the SMs. Both must agree that something is lost: the smaller of the two counts. It fires
-    from 5 %, and the ladder caps the gain: a kernel whose DRAM floor is near has nothing to win from a fuller wave.
+    longest active cycles over the SMs. Both must agree that something is lost: the smaller of the two counts. High: the
+    idle share goes; best: 92 % of that, so that it fires from about an eighth. The ladder caps the gain: a kernel whose
+    DRAM floor is near has nothing to win from a fuller wave.
 
 What to try
     A grid that is a multiple of the blocks that run at once, smaller blocks, or a persistent grid of exactly one wave
@@ -59,7 +60,7 @@ def judge(case: Case) -> Finding | str:
     floor = max(*ladder.floors.values(), ladder.measured_us * (1 - idle))
     best = gain(ladder.measured_us, floor, BEST_EFFICIENCY)
     if best.best < WORTH:
-        return f"the last wave idles {idle:.0%}, but {ladder.bound} holds the kernel"
+        return f"the last wave idles {idle:.0%}: too little to win, with {ladder.bound} holding the kernel"
     per_sm = kernel.get("blocks_per_sm")
     sms = kernel.limits.sm_count
     fits = f"{per_sm:.0f} blocks on each of {sms} SMs" if per_sm and sms else "the blocks that run at once"

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from recordings import CURED, SICK, Recording, advice, diagnosed
+from recordings import BY_NAME, CURED, SICK, Recording, advice, diagnosed, report
 
 from ncukit import gpus
-from ncukit.diagnose.advice import MOST_WARPS, grid_follows, loads_at, more_warps, scaled, tile, times
+from ncukit.diagnose import diagnose
+from ncukit.diagnose.advice import (
+    MOST_WARPS,
+    grid_follows,
+    larger_tile,
+    loads_at,
+    more_warps,
+    scaled,
+    smaller_tile,
+    times,
+)
 from ncukit.diagnose.facts import Kernel
 from ncukit.diagnose.limits import find_limits
+from ncukit.diagnose.rules import small_grid
 from ncukit.gpus.occupancy import by_registers, occupancy
 from ncukit.model import Environment, Tensor, TritonLaunch
 
@@ -62,7 +74,7 @@ def test_a_change_is_one_that_the_device_can_run(gpu, registers, warps, shared, 
     assert blocks <= by_registers(spec, warps=int(block), registers=change.registers)
     assert blocks * block * 32 * change.registers <= spec.registers_per_sm
     assert shared * values <= spec.shared_per_block
-    assert f"{blocks} blocks of {block:.0f} warps" in change.words
+    assert re.search(rf"room for {blocks} blocks? of {block:.0f} warps?\b", change.words)
 
 
 @given(gpu=GPUS, registers=REGISTERS, warps=WARPS, values=FACTORS)
@@ -103,66 +115,134 @@ def test_a_full_block_and_unknown_registers_get_no_more_warps():
     assert more_warps(kernel_of("H200", registers=None), "why") is None
 
 
-@given(gpu=GPUS, registers=REGISTERS, warps=WARPS, shared=SHARED, factor=FACTORS)
-def test_a_tile_is_named_only_if_it_runs(gpu, registers, warps, shared, factor):
+@given(gpu=GPUS, registers=REGISTERS, warps=WARPS, shared=SHARED, factor=st.sampled_from([2, 4, 8, 16, 64]))
+def test_a_larger_tile_is_named_only_if_it_runs(gpu, registers, warps, shared, factor):
     kernel = kernel_of(gpu, registers, warps, shared)
-    found = tile(kernel, factor, "action", "why", "watch")
-    if found.knob is None:
-        assert factor > 1
+    found = larger_tile(kernel, factor, "action", "why", "watch")
+    if found is None:
         assert scaled(kernel, 2.0, shared=2.0) is None
-        assert "the SM is full" in found.why
         return
     assert (found.knob, found.from_value) == ("BLOCK", "1024")
-    if found.to_value is not None:
-        named = int(found.to_value) / 1024  # what was asked for, or as much of it as the device holds
-        assert named == factor or (factor > 2 and 1 < named < factor)
-        assert scaled(kernel, named, shared=named) is not None
+    assert found.to_value is not None
+    named = int(found.to_value) / 1024  # what was asked for, or as much of it as the device holds
+    assert 1 < named <= factor
+    assert scaled(kernel, named, shared=named) is not None
 
 
-def launched(grid: int, tensors: dict[str, tuple[int, ...]], values: int = 1024, registers: float = 32) -> Kernel:
+@given(gpu=GPUS, registers=REGISTERS, warps=WARPS, shared=SHARED, factor=st.sampled_from([0.125, 0.25, 0.5]))
+def test_a_smaller_tile_is_named_only_if_it_runs(gpu, registers, warps, shared, factor):
+    kernel = kernel_of(gpu, registers, warps, shared)
+    found = smaller_tile(kernel, factor, "action", "why", "watch")
+    assert (found.knob, found.from_value) == ("BLOCK", "1024")
+    assert (found.to_value is None) == (scaled(kernel, factor, shared=factor) is None)
+    assert found.to_value in (None, str(int(1024 * factor)))
+
+
+def launched(
+    grid: int, tensors: dict[str, tuple[int, ...]], tiles: dict[str, int] | None = None, registers: float = 32
+) -> Kernel:
     """A kernel on an H200 (132 SMs) with one tensor argument a name, of that shape."""
-    kernel = kernel_of("H200", registers, block=str(values))
+    kernel = kernel_of("H200", registers)
     assert kernel.triton is not None
     rows = tuple(
         Tensor(name=name, bytes=4 * math.prod(shape), shape=shape, dtype="float32", buffer=i, loaded=True, stored=False)
         for i, (name, shape) in enumerate(tensors.items())
     )
-    launch = replace(kernel.triton, grid=(grid, 1, 1), tensors=rows)
+    launch = replace(kernel.triton, grid=(grid, 1, 1), tensors=rows, constexprs=tiles or {"BLOCK": 1024})
     return replace(kernel, triton=launch, grid=(grid, 1, 1), metrics={**kernel.metrics, "grid_size": float(grid)})
 
 
-def test_a_grid_follows_the_tile_where_it_is_a_size_over_it():
-    block = ("BLOCK", "1024", None)
-    assert grid_follows(launched(977, {"x": (1_000_000,)}), block)
-    assert grid_follows(launched(977, {"x": (1000, 1000)}), block)
-    assert not grid_follows(launched(132, {"x": (1_000_000,)}), block)  # a persistent grid
-    assert not grid_follows(launched(1000, {"x": (1000, 5000)}), block)  # a row a program
-    assert grid_follows(kernel_of("H200"), block)  # nothing recorded
+@pytest.mark.parametrize(
+    ("grid", "shape", "follows"),
+    [
+        (977, (1_000_000,), True),
+        (977, (1000, 1000), True),
+        (144, (12, 12 * 1024), True),
+        (96, (8, 6, 2048), True),  # heads times rows over tiles
+        (132, (1_000_000,), False),  # a persistent grid
+        (1000, (1000, 5000), False),  # a row a program, walked in a loop
+        (64, (64, 1024), None),  # a row a program, or tiles of the whole: both give this grid
+        (64, (64, 1000), None),  # the tile is the next power of two
+        (64, (), None),  # nothing to go by
+    ],
+)
+def test_whether_the_grid_follows_the_tile(grid, shape, follows):
+    kernel = launched(grid, {"x": shape} if shape else {})
+    assert grid_follows(kernel, ("BLOCK", "1024", None)) is follows
+
+
+def test_of_a_matrix_product_the_outer_tiles_make_the_grid():
+    tiles = {"BLOCK_M": 128, "BLOCK_N": 64, "BLOCK_K": 32}
+    kernel = launched(12 * 24, {"a": (1536, 4000), "b": (4000, 1536)}, tiles)
+    assert [grid_follows(kernel, (name, str(size), None)) for name, size in tiles.items()] == [True, True, False]
+
+
+def test_what_was_not_recorded_does_not_tell():
+    assert grid_follows(kernel_of("H200"), ("BLOCK", "1024", None)) is None
+    assert grid_follows(launched(977, {"x": (1_000_000,)}), ("BLOCK", None, None)) is None
+    assert grid_follows(launched(977, {"x": (1_000_000,)}), ("BLOCK", "0", None)) is None
+
+
+def larger(kernel: Kernel, factor: int = 4, otherwise: str = "shorter"):
+    return larger_tile(kernel, factor, "larger", "why", "watch", otherwise=otherwise)
 
 
 def test_a_tile_grows_where_the_grid_does_not_shrink_for_it():
-    grown = tile(launched(132, {"x": (50_000_000,)}), 4, "larger", "why", "watch", otherwise="shorter")
+    grown = larger(launched(132, {"x": (50_000_000,)}))
+    assert grown is not None
     assert (grown.action, grown.from_value, grown.to_value) == ("larger", "1024", "4096")
 
 
 def test_more_values_a_thread_in_place_of_other_blocks_put_nothing_in_flight():
-    kernel = launched(264, {"x": (264 * 1024,)})  # two blocks an SM, all of them resident
-    instead = tile(kernel, 4, "larger", "why", "watch", otherwise="shorter")
+    kernel = launched(264, {"x": (264 * 1024 - 7,)})  # two blocks an SM, all of them resident
+    instead = larger(kernel)
+    assert instead is not None
     assert (instead.action, instead.knob, instead.to_value) == ("shorter", None, None)
-    assert "fewer blocks would run" in instead.why
-    assert tile(kernel, 4, "larger", "why", "watch").to_value == "2048"  # a block an SM must stay
+    assert instead.why == "why; a larger tile would only take the place of other blocks"
+    wider = larger(kernel, otherwise="")
+    assert wider is not None
+    assert wider.to_value == "2048"  # a block an SM must stay
+
+
+@pytest.mark.parametrize("row", [1024, 1000, 700])
+def test_a_tile_that_holds_the_row_does_not_grow(row):
+    kernel = launched(5000, {"x": (5000, row)})
+    instead = larger(kernel)
+    assert instead is not None
+    assert (instead.action, instead.why) == ("shorter", "why; the tile holds the whole row already")
+    assert larger(kernel, otherwise="") is None
+    assert "loop" in smaller_tile(kernel, 0.5, "smaller", "why", "watch").action
+
+
+def test_a_tile_grows_as_far_as_the_row_goes():
+    grown = larger(launched(5000, {"x": (5000, 1500)}), 8)
+    assert grown is not None
+    assert grown.to_value == "2048"
+
+
+def test_what_cannot_be_told_is_neither_promised_nor_ruled_out():
+    kernel = launched(132, {"x": (50_000_000,)})
+    for gone in ("registers", "block_size"):
+        found = larger(replace(kernel, metrics={k: v for k, v in kernel.metrics.items() if k != gone}))
+        assert found is not None
+        assert (found.action, found.knob, found.to_value, found.why) == ("larger", "BLOCK", None, "why")
 
 
 def test_a_tile_of_an_unknown_device_or_kernel_is_named_without_promises():
-    found = tile(kernel_of("Made Up 9000", registers=64), 2, "action", "why", "watch")
+    found = larger_tile(kernel_of("Made Up 9000", registers=64), 2, "action", "why", "watch")
+    assert found is not None
     assert found.to_value == "2048"
     assert "occupancy" not in found.why
-    assert tile(kernel_of("H200", registers=None), 2, "action", "why", "watch").why == "why"
 
 
 @pytest.mark.parametrize("block", [None, "auto"])
 def test_a_tile_without_a_number_gets_no_new_one(block):
-    assert tile(kernel_of("H200", block=block), 2, "action", "why", "watch").to_value is None
+    for found in (
+        larger_tile(kernel_of("H200", block=block), 2, "action", "why", "watch"),
+        smaller_tile(kernel_of("H200", block=block), 0.5, "action", "why", "watch"),
+    ):
+        assert found is not None
+        assert found.to_value is None
 
 
 @given(value=st.integers(0, 10**6), factor=st.one_of(st.floats(0, 1e6), st.just(math.inf), st.just(math.nan)))
@@ -209,3 +289,26 @@ def test_no_advice_is_beyond_the_device(recording: Recording):
                 assert new in (1, 2, 4, 8, 16, 32)
             elif suggestion.knob and "BLOCK" in suggestion.knob:
                 assert new & (new - 1) == 0, "tl.arange takes powers of two"
+
+
+def test_stages_are_named_also_where_their_occupancy_cannot_be_computed():
+    """What it would be is not promised then."""
+    run = report(BY_NAME["17_attention-sick"])
+    unknown = replace(run, environment=Environment(gpu="a chip of tomorrow"))
+    finding = next(
+        f
+        for f in advice(diagnose(unknown, source=str(BY_NAME["17_attention-sick"].source)))
+        if f.cause == "low-occupancy"
+    )
+    assert [(s.knob, s.from_value, s.to_value) for s in finding.suggestions] == [("num_stages", "8", "4")]
+    assert "occupancy" not in finding.suggestions[0].why
+
+
+def test_a_row_is_not_cut_into_programs_by_a_smaller_tile():
+    """One program a row: with half the tile the grid would stay, and half of each row would be left out."""
+    kernel = replace(launched(64, {"x": (64, 1024)}), source=None)
+    assert small_grid.suggestion(kernel, 132).to_value is None
+    assert small_grid.suggestion(launched(64, {"x": (64 * 1024,)}), 132).to_value == "256"
+    combined = small_grid.suggestion(launched(64, {"x": (64, 50_000)}), 132)
+    assert (combined.knob, combined.to_value) == (None, None)
+    assert "combine" in combined.action
