@@ -3,18 +3,25 @@
 At 112x64x512x512 fp32 the input is 1,879,048,192 values = 7.52 GB, and so is the output: 15.03 GB
 have to move. The plain way moves 22.55 GB, because a slice (one channel of one sample, 1 MiB) is
 read once for its mean and variance and again to be normalised. No cache closes that gap: enough
-programs to saturate the memory keep over a gigabyte of slices open at a time.
+programs to saturate the memory keep more slices open at a time than an L2 holds.
 
-Registers do. An SM has 256 KiB of them, 160 KiB of which hold data here (5 programs of 32 KiB), so
-that 132 SMs keep 20 slices on the chip. The slice is cut into parts of 64 values a thread (32 parts
-of 128 threads): few warps a program and many programs an SM, so that some load while others wait;
-each program loads one part, tells the others its mean and spread (8 bytes), waits for theirs and
-normalises what it still holds: every byte is read once, every result written once.
+Registers do. A slice is cut into parts of 64 values a thread, and a program keeps two of them: it
+loads a part, tells the others its mean and spread (8 bytes), and only then finishes the part before
+that one, whose slice has had a whole part's time to become complete. So nobody waits for long, every
+byte is read once, every result written once. Three things make it fast:
+  messages  a part's numbers are two words in a slot of their own, all ones (a NaN that arithmetic
+            never gives) until told: no fence, no counter, and a look at them is one load
+  tickets   the next part is drawn from a counter, not dealt out beforehand. Programs of fixed
+            rounds drift apart and the memory opens its pages again and again (a copy dealt out in
+            rounds reached 0.85 to 0.89 of torch's on an H200, one by tickets 0.94)
+  stripes   the rows of a part lie between those of its neighbours, so that programs which run
+            together read and write one contiguous region (0.94 became 0.96)
 
-Programs that wait for one another must all be running, which an ordinary launch does not promise.
-So the launch is cooperative (the driver refuses what cannot be resident), the grid is what fits by
-construction (registers are capped so that `CTAS_PER_SM` programs fit an SM), and each program works
-through its parts in ascending order: the lowest unfinished slice can then always finish.
+Programs that wait for one another must all be running, which an ordinary launch does not promise: so
+the launch is cooperative (the driver refuses what cannot be resident) and registers are capped such
+that `CTAS` programs fit an SM. Nobody waits before its parts are told and tickets ascend; so were all
+to wait, each would hold two parts of the lowest unfinished slice. At most two parts a program make a
+slice: that cannot be.
 
 Which way is taken follows from the shape, the strides and the device; `explain(x)` tells:
   one tile     a slice, or several small ones, fits one program              1 read, 1 write
@@ -26,6 +33,7 @@ cooperation would need 32 times the registers; large channels_last images stream
 The forward pass only, no gradients.
 """
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -35,9 +43,10 @@ import triton.language as tl
 
 batch_size, features, dim1, dim2 = 112, 64, 512, 512
 
-VALUES = 64  # fp32 values a thread keeps: 128 spills at 96 registers, 32 halves what is held
-WARPS = 4  # warps of a cooperative program: a part is VALUES * 32 * WARPS values
-CTAS_PER_SM = 5  # cooperative programs on one SM: 96 registers a thread; 6 would spill
+BYTES = 256  # of a part that a thread holds: 64 fp32 values, 128 of 16 bits
+WARPS = 4  # warps of a cooperative program: a part is 32 KiB
+CTAS = 3  # cooperative programs on one SM, two parts each: 168 registers a thread; 4 would spill
+NEAR = 32  # parts that share a region by stripes
 
 
 @triton.jit
@@ -114,39 +123,116 @@ def one_tile_kernel(
 
 
 @triton.jit
+def again(x):
+    """The same values. The compiler cannot see that, so 16-bit ones stay two to a register until used."""
+    if x.dtype.primitive_bitwidth == 16:
+        x = tl.inline_asm_elementwise("mov.b32 $0, $1;", "=r,r", [x], dtype=x.dtype, is_pure=False, pack=2)
+    return x
+
+
+@triton.jit
+def wide(x):
+    """To fp32. bf16 is its upper half; said in integers, it is one instruction on the packed register."""
+    if x.dtype == tl.bfloat16:
+        x = (x.to(tl.int16, bitcast=True).to(tl.int32) << 16).to(tl.float32, bitcast=True)
+    return x.to(tl.float32)
+
+
+@triton.jit
+def part_moments(x, shift, ROWS: tl.constexpr, COLS: tl.constexpr):
+    """Mean, less the shift, and sum of squared deviations of a whole part, column by column first, which
+    takes no exchange between threads. A column is summed up less its first value: that one can be as
+    far from the mean as the others' squares allow, so q - s*s/ROWS cancels 4 bits of 24 at the most."""
+    first = tl.where(tl.arange(0, ROWS)[:, None] == 0, x.to(tl.int32, bitcast=True), 0)
+    first = tl.sum(first, axis=0).to(tl.float32, bitcast=True)  # adding integer zeros takes no instruction
+    away = x - first[None, :]
+    s = tl.sum(away, axis=0) / ROWS
+    q = tl.maximum(tl.sum(away * away, axis=0) - ROWS * (s * s), 0.0)
+    column = (first - shift) + s
+    mean = tl.sum(column) / COLS
+    apart = column - mean
+    return mean, tl.sum(q + ROWS * (apart * apart))
+
+
+@triton.jit
+def add_pair(a, b, c, d):
+    return a + c, b + d
+
+
+@triton.jit
+def gather(slot, parts, size, eps, BLOCK: tl.constexpr, PARTS: tl.constexpr):
+    """Mean and 1/std of a slice, as soon as all of its parts have been told."""
+    part = tl.arange(0, PARTS)
+    count = tl.where(part < parts, tl.minimum(size - part * BLOCK, BLOCK), 0)
+    at = slot + 2 * tl.minimum(part, parts - 1)
+    heard = 0
+    mean = 0.0
+    m2 = 0.0
+    while heard < PARTS:  # volatile: read where all SMs agree, every time
+        first = tl.load(at, volatile=True)
+        second = tl.load(at + 1, volatile=True)
+        told = (first != -1) & (second != -1)
+        means = first.to(tl.float32, bitcast=True)
+        heard, total = tl.reduce((told.to(tl.int32), means * count), 0, add_pair)
+        mean = total / size
+        away = means - mean
+        m2 = tl.sum(tl.where(part < parts, second.to(tl.float32, bitcast=True), 0.0) + count * away * away)
+    return mean, 1.0 / tl.sqrt_rn(m2 / size + eps)
+
+
+@triton.jit
 def cooperative_kernel(
-    x_ptr, y_ptr, partial_ptr, arrived_ptr, eps, items, parts, C, P, xn, xc, xp, yn, yc, yp,
-    BLOCK: tl.constexpr, EVEN: tl.constexpr, PARTS: tl.constexpr,
+    x_ptr, y_ptr, told_ptr, ticket_ptr, eps, items, parts, C, P, xn, xc, yn, yc,
+    ROWS: tl.constexpr, COLS: tl.constexpr, NEAR: tl.constexpr, EVEN: tl.constexpr, PARTS: tl.constexpr,
 ):  # fmt: skip
-    """`parts` programs share a slice: item i is part i % parts of slice i // parts.
-
-    Every slice has its own counter and its own room for partial results, so no slice waits for
-    another one's leftovers; the counters must be zero at launch.
-    """
+    """Item i is part i % parts of slice i // parts. `told` holds two words a part and the ticket
+    counter one, all ones at launch."""
+    BLOCK: tl.constexpr = ROWS * COLS
+    offsets = tl.arange(0, ROWS)[:, None] * (NEAR * COLS) + tl.arange(0, COLS)[None, :]
+    kept = tl.zeros((ROWS, COLS), x_ptr.dtype.element_ty)
+    kept_told = told_ptr
+    kept_y = y_ptr
+    kept_shift = 0.0
+    kept_room = 0
+    held = False
     item = tl.program_id(0)
-    while item < items:
-        tile = item // parts
-        part = item % parts
-        n = tile // C
-        c = tile % C
-        p0 = part.to(tl.int64) * BLOCK
-        d, live = load_shifted(x_ptr, n, c, p0, C, P, xn, xc, xp, BLOCK, 1, EVEN)
-        mean, m2 = tile_moments(d, live, tl.minimum(P - p0, BLOCK))
-
-        slot = partial_ptr + tile.to(tl.int64) * parts * 2
-        mine = slot + part * 2 + tl.arange(0, 1)
-        tl.store(mine, mean)
-        tl.store(mine + 1, m2)
-        # All threads' stores, then one release by one thread; mirrored on the waiting side.
-        tl.debug_barrier()
-        arrived = tl.atomic_add(arrived_ptr + tile, 1, sem="acq_rel", scope="gpu") + 1
-        while arrived < parts:
-            arrived = tl.atomic_add(arrived_ptr + tile, 0, sem="acquire", scope="gpu")
-        tl.debug_barrier()
-
-        mean, rstd = merge(slot, parts, BLOCK, P, eps, PARTS, 1)
-        store_tile(y_ptr, (d - mean) * rstd, live, n, c, p0, yn, yc, yp, BLOCK, 1)
-        item += tl.num_programs(0)
+    while (item < items) | held:
+        live = item < items
+        tile = tl.minimum(item, items - 1) // parts  # the last one again rather than a masked load
+        part = tl.minimum(item, items - 1) % parts
+        start = part // NEAR * (NEAR * BLOCK) + part % NEAR * COLS
+        row = x_ptr + (tile // C).to(tl.int64) * xn + (tile % C).to(tl.int64) * xc
+        if EVEN:
+            x = tl.load(row + start + offsets)
+        else:
+            x = tl.load(row + start + offsets, mask=offsets < P - start, other=0.0)
+        shift = tl.load(row).to(tl.float32)
+        if live:
+            if EVEN:
+                mean, m2 = part_moments(wide(x), shift, ROWS, COLS)
+            else:
+                count = tl.minimum(P - start, BLOCK)
+                d = tl.where(offsets < P - start, wide(x) - shift, 0.0)
+                mean = tl.sum(d) / count
+                away = tl.where(offsets < P - start, d - mean, 0.0)
+                m2 = tl.sum(away * away)
+            mine = told_ptr + (tile.to(tl.int64) * parts + part) * 2
+            tl.store(mine, mean.to(tl.int32, bitcast=True), cache_modifier=".wt")  # past L1, where all SMs agree
+            tl.store(mine + 1, m2.to(tl.int32, bitcast=True), cache_modifier=".wt")
+        if held:
+            mean, rstd = gather(kept_told, parts, P, eps, BLOCK, PARTS)
+            y = (wide(kept) - kept_shift) * rstd - mean * rstd
+            if EVEN:
+                tl.store(kept_y + offsets, y)
+            else:
+                tl.store(kept_y + offsets, y, mask=offsets < kept_room)
+        kept = again(x)
+        kept_told = told_ptr + tile.to(tl.int64) * parts * 2
+        kept_y = y_ptr + (tile // C).to(tl.int64) * yn + (tile % C).to(tl.int64) * yc + start
+        kept_shift = shift
+        kept_room = P - start
+        held = live
+        item = tl.atomic_add(ticket_ptr, 1, sem="relaxed") + 1 + tl.num_programs(0)
 
 
 @triton.jit
@@ -201,17 +287,18 @@ class Plan(NamedTuple):
     tiles: int  # slices, counted in groups of `cols`
     warps: int
     grid: int
+    near: int = 1  # parts that share a region by stripes
     maxnreg: int | None = None
 
     def __str__(self) -> str:
         reads = 2 if self.way == "streaming" else 1
         return (
-            f"{self.way}: reads x {reads}x; {self.parts} program(s) of {self.warps} warps a slice, "
-            f"tile {self.block} positions x {self.cols} channel(s), grid {self.grid}"
+            f"{self.way}: reads x {reads}x; {self.parts} part(s) a slice, tile {self.block} positions x "
+            f"{self.cols} channel(s), {self.warps} warps, grid {self.grid}"
         )
 
 
-def plan(x: torch.Tensor, values: int = VALUES, warps: int = WARPS, ctas: int = CTAS_PER_SM) -> Plan:
+def plan(x: torch.Tensor, width: int = BYTES, warps: int = WARPS, ctas: int = CTAS, near: int = NEAR) -> Plan:
     """The way for an input seen as (N, C, P). Only the device's own figures decide."""
     n, c, p = x.shape
     p2, c2 = triton.next_power_of_2(p), triton.next_power_of_2(c)
@@ -228,15 +315,15 @@ def plan(x: torch.Tensor, values: int = VALUES, warps: int = WARPS, ctas: int = 
     if cols == 1 and x.is_cuda and isinstance(cooperative_kernel, triton.JITFunction):
         device = torch.cuda.get_device_properties(x.device)
         threads, resident = 32 * warps * ctas, device.multi_processor_count * ctas
-        block = values * 32 * warps
-        if p % block:  # masks take the registers of half the values
-            block //= 2
+        block = width // x.element_size() * 32 * warps
+        even = p % block == 0
+        block //= 1 if even else 8 // x.element_size()  # masks take registers too
         parts = triton.cdiv(p, block)
-        if parts <= resident and threads <= device.max_threads_per_multi_processor:
+        if parts <= 2 * resident and threads <= device.max_threads_per_multi_processor:
             maxnreg = min(255, device.regs_per_multiprocessor // threads // 8 * 8)
+            near = math.gcd(parts, near) if even else 1
             grid = min(resident, tiles * parts)
-            even = p % block == 0
-            return Plan("cooperative", block, 1, even, block, parts, tiles, warps, grid, maxnreg)
+            return Plan("cooperative", block, 1, even, block, parts, tiles, warps, grid, near, maxnreg)
 
     block = 4096 // cols
     span = block * triton.cdiv(p, block * max(1, min(1024, 2048 // cols)))
@@ -269,24 +356,26 @@ def instance_norm(x: torch.Tensor, eps: float = 1e-5, **tunables: int) -> torch.
         return y.copy_(instance_norm(x.clone(memory_format=torch.contiguous_format), eps))
     xv, yv = seen
     c, p = xv.shape[1:]
-    way, block, cols, even, span, parts, tiles, warps, grid, maxnreg = plan(xv, **tunables)
-    common = {"BLOCK": block, "EVEN": even, "num_warps": warps}
+    way, block, cols, even, span, parts, tiles, warps, grid, near, maxnreg = plan(xv, **tunables)
+    common = {"EVEN": even, "num_warps": warps}
     at, to = (c, p, *xv.stride()), yv.stride()
     groups, parts2 = triton.cdiv(c, cols), triton.next_power_of_2(parts)
-    partial = x.new_empty(tiles * parts * cols * 2 if parts > 1 else 0, dtype=torch.float32)
     with torch.cuda.device_of(x):
         if way == "one tile":
-            one_tile_kernel[(grid,)](xv, yv, eps, groups, *at, *to, COLS=cols, **common)
+            one_tile_kernel[(grid,)](xv, yv, eps, groups, *at, *to, BLOCK=block, COLS=cols, **common)
         elif way == "cooperative":
-            arrived = torch.zeros(tiles, dtype=torch.int32, device=x.device)
+            told = torch.full((tiles * parts * 2 + 1,), -1, dtype=torch.int32, device=x.device)
+            wide = 32 * warps * 16 // x.element_size()  # values that one load of 16 bytes a thread brings
             cooperative_kernel[(grid,)](
-                xv, yv, partial, arrived, eps, tiles * parts, parts, *at, *to, PARTS=parts2,
+                xv, yv, told, told[-1:], eps, tiles * parts, parts, *at[:4], *to[:2],
+                ROWS=block // wide, COLS=wide, NEAR=near, PARTS=max(parts2, 32 * warps),
                 maxnreg=maxnreg, launch_cooperative_grid=True, **common,
             )  # fmt: skip
         else:
-            sizes = (span, parts, groups)
-            span_moments_kernel[(grid,)](xv, partial, *sizes, *at, COLS=cols, **common)
-            span_normalize_kernel[(grid,)](xv, yv, partial, eps, *sizes, *at, *to, COLS=cols, PARTS=parts2, **common)
+            sizes, common = (span, parts, groups), common | {"BLOCK": block, "COLS": cols}
+            partial = x.new_empty(tiles * parts * cols * 2, dtype=torch.float32)
+            span_moments_kernel[(grid,)](xv, partial, *sizes, *at, **common)
+            span_normalize_kernel[(grid,)](xv, yv, partial, eps, *sizes, *at, *to, PARTS=parts2, **common)
     return y
 
 

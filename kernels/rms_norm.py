@@ -8,7 +8,9 @@ up the squares down the channels and scales the tile it still holds.
 The tile is 64 channels x 256 positions = 16384 values, 64 fp32 registers for each of 256 threads:
 rows of 1 KiB that fill whole DRAM bursts, and two such programs fit an SM at a time, so that one
 loads while the other stores. More values a thread would spill; narrower tiles are no faster until
-rows drop below 128 bytes, the line that memory moves.
+rows drop below 128 bytes, the line that memory moves. 16-bit values stay two to a register; their
+tile has half as many threads and positions, so that eight programs fit an SM: on an H200 that took
+1.82 ms, a tile as wide as that of fp32 2.36, a copy 1.76.
 
 Where channels are the contiguous dimension (channels_last) the same tile is read by its strides, no
 copy. A tile that would need more than 64 registers a thread at the narrowest useful row (C > 1024
@@ -26,7 +28,7 @@ import triton.language as tl
 batch_size, features, dim1, dim2 = 112, 64, 512, 512
 
 VALUES = 64  # fp32 values a thread keeps in the one-read kernel
-WARPS = 8  # warps of a program that holds a full tile; 16 where channels are many
+WARPS = {4: 8, 2: 4}  # warps of a program that holds a full tile, by bytes of a value; up to 16 where channels are many
 
 
 @triton.jit
@@ -38,12 +40,21 @@ def tile_at(ptr, n, c0, p0, sn, sc, sp, CHANNELS: tl.constexpr, BLOCK: tl.conste
 
 
 @triton.jit
+def wide(x):
+    """To fp32. bf16 is its upper half; said in integers, it is one instruction on the packed register."""
+    if x.dtype == tl.bfloat16:
+        x = (x.to(tl.int16, bitcast=True).to(tl.int32) << 16).to(tl.float32, bitcast=True)
+    return x.to(tl.float32)
+
+
+@triton.jit
 def rms_norm_tile_kernel(
     x_ptr, y_ptr, eps, blocks, C, P, xn, xc, xp, yn, yc, yp,
-    CHANNELS: tl.constexpr, BLOCK: tl.constexpr, EVEN: tl.constexpr,
+    CHANNELS: tl.constexpr, BLOCK: tl.constexpr, EVEN: tl.constexpr, PACKED: tl.constexpr,
 ):  # fmt: skip
     """All channels of BLOCK positions: one load, one store. EVEN promises that no mask is needed;
-    the row numbers of a mask would cost a register a value."""
+    the row numbers of a mask would cost a register a value. PACKED keeps 16-bit values two to a
+    register between the sum and the store: the compiler cannot see that they are the same values."""
     n = tl.program_id(0) // blocks
     p0 = (tl.program_id(0) % blocks).to(tl.int64) * BLOCK
     c0 = tl.zeros((), tl.int64)
@@ -52,9 +63,11 @@ def rms_norm_tile_kernel(
         left = tl.minimum(P - p0, BLOCK).to(tl.int32)
         live = (tl.arange(0, CHANNELS) < C)[:, None] & (tl.arange(0, BLOCK) < left)[None, :]
     x_at = tile_at(x_ptr, n, c0, p0, xn, xc, xp, CHANNELS, BLOCK)
-    x = tl.load(x_at, mask=live, other=0.0).to(tl.float32)
-    scale = 1.0 / tl.sqrt_rn(tl.sum(x * x, axis=0) / C + eps)
-    tl.store(tile_at(y_ptr, n, c0, p0, yn, yc, yp, CHANNELS, BLOCK), x * scale[None, :], mask=live)
+    x = tl.load(x_at, mask=live, other=0.0)
+    scale = 1.0 / tl.sqrt_rn(tl.sum(wide(x) * wide(x), axis=0) / C + eps)
+    if PACKED:
+        x = tl.inline_asm_elementwise("mov.b32 $0, $1;", "=r,r", [x], dtype=x.dtype, is_pure=False, pack=2)
+    tl.store(tile_at(y_ptr, n, c0, p0, yn, yc, yp, CHANNELS, BLOCK), wide(x) * scale[None, :], mask=live)
 
 
 @triton.jit
@@ -97,13 +110,14 @@ class Plan(NamedTuple):
         )
 
 
-def plan(x: torch.Tensor, values: int = VALUES, warps: int = WARPS) -> Plan:
+def plan(x: torch.Tensor, values: int = VALUES, warps: int = 0) -> Plan:
     """The way for an input seen as (N, C, P). A tile holds `values` a thread, half if masked."""
     n, c, p = x.shape
+    warps = warps or WARPS[x.element_size()]
     c2, p2 = triton.next_power_of_2(c), triton.next_power_of_2(p)
     # A row along the positions should fill a line; along the channels the tile's columns do.
     narrowest = min(p2, 128 // x.element_size()) if x.stride(2) == 1 else 1
-    for tried in (warps, 2 * warps):
+    for tried in sorted({warps, 2 * warps, 16}):
         block = min(p2, values * 32 * tried // c2)
         even = c == c2 and block > 0 and p % block == 0
         if not even:
@@ -144,7 +158,9 @@ def rms_norm(x: torch.Tensor, eps: float = 1e-5, **tunables: int) -> torch.Tenso
     args = (xv, yv, eps, blocks, *xv.shape[1:], *xv.stride(), *yv.stride(), channels, block)
     with torch.cuda.device_of(x):
         if way == "one tile":
-            rms_norm_tile_kernel[(grid,)](*args, EVEN=even, num_warps=warps)
+            packed = even and x.element_size() == 2 and channels * block >= 4096
+            packed = packed and isinstance(rms_norm_tile_kernel, triton.JITFunction)  # no assembly in the interpreter
+            rms_norm_tile_kernel[(grid,)](*args, EVEN=even, PACKED=packed, num_warps=warps)
         else:
             rms_norm_stream_kernel[(grid,)](*args, num_warps=warps)
     return y
