@@ -56,7 +56,7 @@ def read_ttir(text: str) -> Facts:
     end = next((i for i in range(start + 1, len(lines)) if lines[i].startswith("  }")), None)
     if end is None:
         return Facts(arguments={}, has_dot=None, line=None)  # cut off: what follows may touch anything
-    body = lines[start + 1 : end]
+    body = _scoped(lines[start + 1 : end])
     named = _named(lines)
     roots: dict[str, frozenset[str]] = {}
     for match in _ARGUMENT.finditer(lines[start]):
@@ -76,6 +76,40 @@ def read_ttir(text: str) -> Facts:
     closing = _LOCATION.search(lines[end])
     define = locations.get(closing.group(1)) if closing else None
     return Facts(arguments=arguments, has_dot="tt.dot" in text, line=define)
+
+
+def _scoped(body: list[str]) -> list[str]:
+    """The lines with a name of its own for every value: two loops after one another print the same names again."""
+    scopes: list[dict[str, str]] = [{}]
+    count = 0
+    scoped = []
+    for line in body:
+        text = line.split(" loc(")[0].strip()
+        if text.startswith("}") and len(scopes) > 1:
+            scopes.pop()
+        inner: dict[str, str] = {}
+        pieces, at = [], 0
+        for match in _VALUE.finditer(line):
+            name, _, part = match.group().partition("#")
+            first, after = not line[: match.start()].strip(), line[match.end() :].lstrip()
+            if (first and _DEFINES.match(line)) or (text.startswith("^") and after.startswith(":")):
+                target = scopes[-1]
+            elif after.startswith("= "):
+                target = inner  # what a loop hands to its body
+            else:
+                target = None
+            if target is not None:
+                count += 1
+                target[name] = f"{name}${count}"
+                renamed = target[name]
+            else:
+                renamed = next((scope[name] for scope in reversed(scopes) if name in scope), name)
+            pieces += [line[at : match.start()], f"{renamed}#{part}" if part else renamed]
+            at = match.end()
+        scoped.append("".join(pieces) + line[at:])
+        if text.endswith("{"):
+            scopes.append(inner)
+    return scoped
 
 
 def _operation(line: str) -> str:
@@ -105,6 +139,7 @@ def _propagate(body: list[str], roots: dict[str, frozenset[str]]) -> None:
         elif operation.startswith("^"):
             for name, operand in zip(re.findall(r"(%[\w$.-]+):", line), passed, strict=False):
                 merge(name, roots.get(operand, none))
+            passed = []  # the blocks of a reduction inside take values of their own
             continue
         if operation in ("scf.yield", "scf.condition") and regions:
             operands = _operands(line)[1:] if operation == "scf.condition" else _operands(line)

@@ -39,6 +39,34 @@ def twice(x, y, n, B: tl.constexpr):
 
 
 @triton.jit
+def again(x, y, n, B: tl.constexpr):
+    """Two loops of unlike bodies: MLIR prints the same names in both, for a mask here and a pointer there."""
+    lane = tl.arange(0, B)
+    total = tl.zeros((B,), tl.float32)
+    for start in range(0, n, B):
+        value = tl.load(x + start + lane, mask=start + lane < n, other=0.0)
+        total += tl.abs(value)
+    mean = tl.sum(total) / n
+    for start in range(0, n, B):
+        mask = start + lane < n
+        value = tl.load(x + start + lane, mask=mask, other=0.0)
+        tl.store(y + start + lane, value / mean, mask=mask)
+
+
+@triton.jit
+def handed_on(x, slots, y, n, B: tl.constexpr):
+    """A loop that carries a pointer round a reduction: what the condition passes on is no operand of the sum."""
+    kept = slots
+    i = tl.program_id(0)
+    while i < n:
+        value = tl.load(x + i * B + tl.arange(0, B))
+        tl.store(slots + i, tl.sum(value))
+        tl.store(y + i, tl.load(kept))
+        kept = slots + i
+        i += tl.num_programs(0)
+
+
+@triton.jit
 def count(x, histogram, n, B: tl.constexpr):
     i = tl.arange(0, B)
     tl.atomic_add(histogram + tl.load(x + i).to(tl.int32), 1.0)
@@ -104,6 +132,8 @@ def touched(found) -> dict[str, str | None]:
         (copy, {"n": "i32"}, {"x": "r", "y": "w"}),
         (matmul, {"k": "i32"}, {"a": "r", "b": "r", "c": "w"}),
         (twice, {"n": "i32"}, {"x": "r", "y": "w"}),
+        (again, {"n": "i32"}, {"x": "r", "y": "w"}),
+        (handed_on, {"n": "i32"}, {"x": "r", "slots": "rw", "y": "w"}),
         (count, {"n": "i32"}, {"x": "r", "histogram": "rw"}),
         (chosen, {"flag": "i32"}, {"x": "r", "y": "r", "out": "w"}),
         (wait, {}, {"flag": "r", "x": "w"}),
