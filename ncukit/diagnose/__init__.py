@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["diagnose"]
 
+NEGLIGIBLE = 0.01
+"""A kernel with less than this of the longest one's time gets no advice: nobody would notice if it were free."""
+
 
 def diagnose(report: Report, *, gpu: str | None = None, source: str | None = None) -> Diagnosis:
     """Say which limit holds each kernel, what removing a cause is worth, and what to change.
@@ -55,13 +58,14 @@ def diagnose(report: Report, *, gpu: str | None = None, source: str | None = Non
     named: dict[str, list[Case]] = {}
     for case in cases:
         named.setdefault(case.kernel.name, []).append(case)
+    longest = max((case.share for case in cases), default=1.0)
     pipeline = [_across(f, _members(f, named)) for rule in rules.pipeline_rules() for f in rule.judge_all(cases)]
     return Diagnosis(
         report_path=report.path,
         report_kind=report.kind,
         environment=report.environment,
         gpu_note=limits.note,
-        kernels=tuple(_entry(case, report) for case in cases),
+        kernels=tuple(_entry(case, report, longest) for case in cases),
         pipeline=tuple(_ordered(pipeline)),
         ladder=_together(cases, pipeline, named),
         notes=(*report.notes, *(("the report is incomplete: launches may be missing",) if report.incomplete else ())),
@@ -69,8 +73,10 @@ def diagnose(report: Report, *, gpu: str | None = None, source: str | None = Non
     )
 
 
-def _entry(case: Case, report: Report) -> KernelDiagnosis:
+def _entry(case: Case, report: Report, longest: float) -> KernelDiagnosis:
     answers = [rules.judge(rule, case) for rule in rules.kernel_rules()]
+    if case.share < NEGLIGIBLE * longest:
+        answers = [_weighed(answer, case) for answer in answers]
     findings, folded = rules.fold([a for a in answers if isinstance(a, Finding)])
     kernel, ladder = case.kernel, case.ladder
     return KernelDiagnosis(
@@ -86,6 +92,17 @@ def _entry(case: Case, report: Report) -> KernelDiagnosis:
         findings=tuple(_ordered(_settled(findings, case))),
         silences=(*(a for a in answers if isinstance(a, Silence)), *folded),
         opinions=report.opinions[kernel.first] if report.opinions else (),
+    )
+
+
+def _weighed(answer: Finding | Silence, case: Case) -> Finding | Silence:
+    """Advice on a kernel of no weight becomes a reason for silence; what is at a limit may say so."""
+    if isinstance(answer, Silence) or answer.severity == Severity.LIMIT:
+        return answer
+    return Silence(
+        code=answer.code,
+        cause=answer.cause,
+        reason=f"{answer.title}, but this is {100 * case.share:.2g}% of the time of all kernels",
     )
 
 

@@ -240,8 +240,9 @@ def grid_follows(kernel: Kernel, block: Knob) -> bool | None:
     constants may share one axis of the grid, as in a matrix product.
 
     Returns:
-        None when nothing was recorded, or when the tile holds a row and the grid counts rows: a kernel that gives each
-        program a row looks like one that cuts the whole tensor into tiles of that size.
+        None when nothing was recorded, and where two readings fit: the tile holds a row (a kernel that gives each
+        program a row looks like one that cuts the whole tensor into such tiles), or the grid is a size itself (a
+        program for each sample, whose number some product of dimensions over the tile happens to be).
     """
     if kernel.triton is None or kernel.grid is None or block[1] is None or not block[1].isdecimal():
         return None
@@ -258,7 +259,8 @@ def grid_follows(kernel: Kernel, block: Knob) -> bool | None:
     others = [int(str(kernel.triton.constexprs[name])) for name in kernel.blocks if name != block[0]]
     beside = {-(-size // other) for other in others if other > 0 for size in sizes if size > 0}
     counted = {programs, *kernel.grid}
-    return any(programs % n == 0 and (n in counted or programs // n in beside) for n in tiles)
+    follows = any(programs % n == 0 and (n in counted or programs // n in beside) for n in tiles)
+    return None if follows and programs in sizes else follows
 
 
 def loads_at(kernel: Kernel, side: str = "load") -> tuple[str | None, str]:
