@@ -1,7 +1,8 @@
-"""What the fast InstanceNorm decides, from shapes and device figures alone."""
+"""What the fast kernels decide, from shapes and device figures alone."""
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +15,7 @@ triton = pytest.importorskip("triton")
 KERNELS = Path(__file__).parents[3] / "kernels"
 
 
+@functools.cache
 def load(file: str):
     spec = importlib.util.spec_from_file_location("planned_" + file[:-3], KERNELS / file)
     module = importlib.util.module_from_spec(spec)
@@ -26,16 +28,16 @@ class Seen:
 
     is_cuda, device = True, "cuda"
 
-    def __init__(self, shape: tuple[int, ...], channels_last: bool = False) -> None:
-        self.shape = shape
-        _, c, p = shape
+    def __init__(self, shape: tuple[int, ...], channels_last: bool = False, size: int = 4) -> None:
+        self.shape, self.size = shape, size
+        c, p = shape[-2:]
         self._stride = (c * p, 1, c) if channels_last else (c * p, p, 1)
 
     def stride(self, dim: int) -> int:
         return self._stride[dim]
 
     def element_size(self) -> int:
-        return 4
+        return self.size
 
 
 @pytest.fixture
@@ -57,35 +59,60 @@ def test_the_benchmark_shape_cooperates(norm, monkeypatch) -> None:
     on(monkeypatch, 132)
     chosen = norm.plan(Seen((1, 7168, 262144)))
     assert (chosen.way, chosen.parts, chosen.block, chosen.warps) == ("cooperative", 32, 8192, 4)
-    assert (chosen.grid, chosen.maxnreg, chosen.even) == (660, 96, True)
+    assert (chosen.grid, chosen.maxnreg, chosen.even, chosen.near) == (396, 168, True, 32)
     assert "\n" not in str(chosen)
     assert "reads x 1x" in str(chosen)
+    assert norm.plan(Seen((1, 7168, 262144), size=2)).parts == 16
 
 
-@pytest.mark.parametrize("sms", [1, 7, 8, 16, 82, 128, 132, 148])
-@pytest.mark.parametrize("p", [1, 49, 1024, 16385, 32768, 50176, 262144, 262145, 4_000_001, 2**31 + 5])
-@pytest.mark.parametrize("channels_last", [False, True])
-def test_nobody_waits_for_a_program_that_cannot_run(norm, monkeypatch, sms, p, channels_last) -> None:
+COOPERATIVE = ("instance_norm.py", "group_norm.py", "l1_norm.py", "l2_norm.py")
+
+
+def plan_of(file: str, size: int, itemsize: int = 4):
+    """The plan for 48 sets of `size` values."""
+    module = load(file)
+    if file == "group_norm.py":
+        return module, module.plan(Seen((6, 8, size), size=itemsize), 8)
+    shape = (2, 24, size) if file == "instance_norm.py" else (48, size)
+    return module, module.plan(Seen(shape, size=itemsize))
+
+
+@pytest.mark.parametrize("sms", [1, 2, 7, 16, 82, 132, 148])
+@pytest.mark.parametrize("size", [1, 49, 1024, 16385, 32768, 50176, 65535, 262144, 262145, 6_488_064, 2**31 + 5])
+@pytest.mark.parametrize("itemsize", [4, 2])
+@pytest.mark.parametrize("file", COOPERATIVE)
+def test_nobody_waits_for_a_program_that_cannot_run(norm, monkeypatch, file, itemsize, size, sms) -> None:
+    """Each program holds two parts before it waits: a set has no more parts than all programs hold."""
     on(monkeypatch, sms, 1536)
-    chosen = norm.plan(Seen((2, 24, p), channels_last))
-    assert chosen.parts * chosen.span >= p
-    assert (chosen.parts - 1) * chosen.span < p
+    module, chosen = plan_of(file, size, itemsize)
+    assert chosen.parts * chosen.span >= size
+    assert (chosen.parts - 1) * chosen.span < size
     if chosen.way == "cooperative":
-        assert chosen.parts <= sms * norm.CTAS_PER_SM, "a program would wait for itself"
-        assert chosen.grid <= sms * norm.CTAS_PER_SM
-        assert chosen.maxnreg * 32 * chosen.warps * norm.CTAS_PER_SM <= 65536
+        assert chosen.parts <= 2 * sms * module.CTAS, "programs would wait for one another for ever"
+        assert chosen.grid == min(sms * module.CTAS, 48 * chosen.parts)
+        assert chosen.maxnreg * 32 * chosen.warps * module.CTAS <= 65536
+        assert chosen.parts % chosen.near == 0
     elif chosen.way == "one tile":
-        assert chosen.block >= p
+        assert chosen.block >= size
 
 
-def test_a_device_of_four_sms_streams(norm, monkeypatch) -> None:
+@pytest.mark.parametrize("file", COOPERATIVE)
+def test_a_set_of_more_parts_than_are_held_streams(norm, monkeypatch, file) -> None:
     on(monkeypatch, 4)
-    assert norm.plan(Seen((1, 64, 262144))).way == "streaming"
+    held = 2 * 4 * load(file).CTAS * 8192
+    assert plan_of(file, held)[1].way == "cooperative"
+    assert plan_of(file, held + 8192)[1].way == "streaming"
+
+
+def test_channels_last_images_stream(norm, monkeypatch) -> None:
+    on(monkeypatch, 132)
+    chosen = norm.plan(Seen((2, 64, 262144), channels_last=True))
+    assert (chosen.way, chosen.cols) == ("streaming", 32)
 
 
 def test_no_cooperation_beyond_the_threads_of_an_sm(norm, monkeypatch) -> None:
     on(monkeypatch, 132, 1024)
-    assert norm.plan(Seen((1, 64, 262144)), values=16, warps=16, ctas=4).way == "streaming"
+    assert norm.plan(Seen((1, 64, 262144)), warps=16, ctas=4).way == "streaming"
 
 
 def test_rms_tiles() -> None:
