@@ -7,7 +7,7 @@ VENV_FLAGS := $(if $(SYSTEM),--system-site-packages,)
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 TARGET ?= kernels/naive/instance_norm.py
 
-.PHONY: demo test lint bench docs accuracy gpu clean
+.PHONY: demo test lint bench docs accuracy kernels-page gpu clean
 
 $(BIN)/ncukit: pyproject.toml
 	@$(PYTHON) -m venv $(VENV_FLAGS) $(VENV)
@@ -42,6 +42,10 @@ docs: $(BIN)/ncukit  ## the generated pages: rules and metrics
 accuracy: $(BIN)/ncukit  ## docs/accuracy.md and docs/gallery.md, from the recordings alone
 	$(BIN)/python docs/accuracy.py
 	$(BIN)/python docs/gallery.py
+
+kernels-page: $(BIN)/ncukit  ## docs/kernels.md and its figure; RUNS="a.json b.json" makes docs/kernels.json anew
+	@$(PIP) install --quiet --editable '.[docs]'
+	$(BIN)/python docs/kernel_page.py $(RUNS)
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache
