@@ -7,8 +7,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 CLINIC, RECORDED, GOLDEN = ROOT / "kernels" / "clinic", ROOT / "profiles" / "h200", ROOT / "tests" / "golden"
-NAIVE = {"instance_norm": "fusion", "rms_norm": "excess-traffic"}
-"""The textbook kernels and what is wrong with them."""
+NAIVE = {
+    "instance_norm": "fusion",
+    "group_norm": "fusion",
+    "rms_norm": "excess-traffic",
+    "l1_norm": "excess-traffic",
+    "l2_norm": "excess-traffic",
+    "layer_norm": "small-grid",
+}
+"""The textbook kernels and what is wrong with them. BatchNorm and the Frobenius norm have to read twice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

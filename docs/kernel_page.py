@@ -371,7 +371,7 @@ TOP = 1.1
 def _cut(tables: Tables) -> str:
     """Which points the figure leaves out."""
     out = [
-        f"{r['variant']} {DTYPES[r['dtype']]} on {PROBLEMS[r['problem']]} at {_megabytes(r):.3g} MB ({r['of_copy']:.0%})"
+        f"{r['variant']} {DTYPES[r['dtype']]}, {PROBLEMS[r['problem']]}, {_megabytes(r):.3g} MB ({r['of_copy']:.0%})"
         for r in tables.sweep
         if (r["variant"], r["dtype"]) in SERIES and r["of_copy"] > TOP
     ]

@@ -163,6 +163,7 @@ def launched(
         (1000, (1000, 5000), False),  # a row a program, walked in a loop
         (64, (64, 1024), None),  # a row a program, or tiles of the whole: both give this grid
         (64, (64, 1000), None),  # the tile is the next power of two
+        (16, (16, 64, 256, 256), None),  # a sample a program; 64 * 256 values over the tile are 16 as well
         (64, (), None),  # nothing to go by
     ],
 )

@@ -298,6 +298,18 @@ def test_nobody_is_told_that_the_suggested_knob_cannot_help():
         assert not any(words.startswith("block size") for words in finding.unhelpful)
 
 
+def test_a_kernel_of_no_weight_gets_no_advice():
+    """64 programs on 132 SMs, for 7 us of 2.95 ms."""
+    kernels = {k.name: k for k in diagnose(read(PROFILES / "batch_norm")).kernels}
+    finish = kernels["finish_kernel"]
+    assert [f for f in finish.findings if f.severity == Severity.TUNE] == []
+    (silence,) = [s for s in finish.silences if s.cause == "small-grid"]
+    assert (
+        silence.reason == "64 blocks on 132 SMs: 48% of the GPU has work, but this is 0.23% of the time of all kernels"
+    )
+    assert [f.cause for f in kernels["normalize_kernel"].findings] == ["dram-roof"]
+
+
 def test_an_unknown_gpu_gets_its_peak_from_ncus_own_percentage():
     report = read(PROFILES / "naive_instance_norm")
     unknown = replace(report, environment=replace(report.environment, gpu="Foo 9", attributes={}))
