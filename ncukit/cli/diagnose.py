@@ -75,11 +75,11 @@ def command(
     elif report != "-":
         from shlex import quote
 
-        roof = any(f.cause == "dram-roof" for f in findings)
-        # a kernel at the roof is worth a gate; where nothing was found, the reasons are
-        next_step(
-            f"ncukit gate {quote(report)} --min dram_pct=70" if roof else f"ncukit diagnose {quote(report)} --explain"
-        )
+        roof = [k.name for k in diagnosis.kernels if any(f.cause == "dram-roof" for f in k.findings)]
+        # a kernel at the roof is worth a gate, those beside it are not; where nothing was found, the reasons are
+        only = [f"-k {quote(name)}" for name in dict.fromkeys(roof)] if len(roof) < len(diagnosis.kernels) else []
+        gate = " ".join([f"ncukit gate {quote(report)} --min dram_pct=70", *only])
+        next_step(gate if roof else f"ncukit diagnose {quote(report)} --explain")
     if fail_on is not None and any(f.gain and f.gain.best >= fail_on for f in tune):
         return int(Exit.FAILED)
     return int(Exit.OK)

@@ -53,6 +53,17 @@ def test_json_has_the_promised_shape(shell):
     assert {"action", "knob", "from", "to", "location", "why"} <= set(fusion["suggestions"][0])
 
 
+@pytest.mark.parametrize("name", ["instance_norm", "batch_norm", "rms_norm", "layer_norm", "naive_frobenius_norm"])
+def test_the_gate_that_a_roof_leads_to_passes(shell, name):
+    """A launch that fills slots, or merges a few sums, reaches no roof and is not in the budget."""
+    done = shell("diagnose", str(NAIVE.parent / name))
+    command = done.stderr.strip().removeprefix("next: ncukit ").split()
+    assert command[0] == "gate"
+    assert ("-k" in command) == (name != "rms_norm")
+    judged = shell(*command)
+    assert judged.returncode == 0, judged.stdout
+
+
 def test_the_page_names_the_recording_the_gain_and_the_next_command(shell):
     done = shell("diagnose", str(NAIVE))
     assert done.stdout.startswith("RECORDED, not measured now: NVIDIA H200")
