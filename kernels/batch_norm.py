@@ -2,7 +2,7 @@
 
 At 64x64x512x512 fp32 the input is 1,073,741,824 values = 4.29 GB, and so is the output. A channel's
 mean and variance go over all samples: 64 planes of 1 MiB have to be read before the first result can
-be written. An H200 cannot keep 64 MiB: its registers hold 33, its L2 60 MB, of which about 20 MiB
+be written. An H200 cannot keep 64 MiB: its registers hold 33, its L2 60, of which about 20 MiB
 were seen to survive until they were read again. So 12.88 GB move. A variant that kept 16 MiB in
 registers and read the rest again backwards moved fewer bytes (6.2 instead of 8.6 GB read) and was no
 faster, 3.04 ms against 3.02 ms for three passes at copy speed: its programs wait for one another at
@@ -298,6 +298,11 @@ def batch_norm(
 ) -> torch.Tensor:  # fmt: skip
     """(N, C, ...) to the same shape, dtype and memory format; training updates the running statistics
     in place. As F.batch_norm does. `tunables` go to `plan`."""
+    if x.dtype not in (torch.float32, torch.float16, torch.bfloat16):
+        raise TypeError(f"batch_norm takes float32, float16 or bfloat16, not {x.dtype}")
+    for given in (weight, bias, running_mean, running_var):
+        if given is not None and given.shape != x.shape[1:2]:
+            raise ValueError(f"a value for each of {x.shape[1]} channels is needed, not {tuple(given.shape)}")
     y = torch.empty_like(x)
     count = x.numel() // max(1, x.shape[1])
     if training and count == 1:
@@ -312,7 +317,7 @@ def batch_norm(
     seen = views(x, y)
     if seen is None:  # strides of no use: work on a contiguous copy
         copy = x.clone(memory_format=torch.contiguous_format)
-        return y.copy_(batch_norm(copy, weight, bias, running_mean, running_var, training, momentum, eps))
+        return y.copy_(batch_norm(copy, weight, bias, running_mean, running_var, training, momentum, eps, **tunables))
     xv, yv = seen
     n, c, p = xv.shape
     way, first, second, span, warps = plan(xv, training, **tunables)

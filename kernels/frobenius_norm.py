@@ -12,8 +12,8 @@ The shape does not matter, only the memory: a dense tensor is walked as it lies,
 its dimensions. The second sweep has small programs in a plain launch, 16 bytes a thread: they start in
 memory order and end soon, as those of a copy do. It goes backwards, because the L2 still holds some of
 what the first sweep read last. At this size that is nothing, as the last reads are spread over a
-gigabyte, but it is most of a tensor about as large as the L2. A tensor of up to 32768 values is held
-by one program: one launch, one read.
+gigabyte, but it is most of a tensor about as large as the L2. A tensor of up to 16384 values (32768 if a
+power of two, which needs no masks) is held by one program: one launch, one read.
 The forward pass only, no gradients.
 """
 
@@ -107,6 +107,8 @@ def plan(
 
 def frobenius_norm(x: torch.Tensor, **tunables: int) -> torch.Tensor:
     """To the same shape, dtype and memory format. `tunables` go to `plan`."""
+    if x.dtype not in (torch.float32, torch.float16, torch.bfloat16):
+        raise TypeError(f"frobenius_norm takes float32, float16 or bfloat16, not {x.dtype}")
     y = torch.empty_like(x)
     size = x.numel()
     if size == 0:

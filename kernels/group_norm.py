@@ -58,6 +58,17 @@ def wide(x):
 
 
 @triton.jit
+def anchor(row, last, step, live):
+    """The middle one of a set's first, middle and last value: what all values are taken less of. fp32 then stays exact
+    far from zero (at a mean of 1000 a sum over bare values is off by 1e-4), and one value that stands far out, were it
+    the first, does not cost the others their digits."""
+    a = tl.load(row, mask=live, other=0.0).to(tl.float32)
+    b = tl.load(row + last // 2 * step, mask=live, other=0.0).to(tl.float32)
+    c = tl.load(row + last * step, mask=live, other=0.0).to(tl.float32)
+    return tl.maximum(tl.minimum(a, b), tl.minimum(tl.maximum(a, b), c))
+
+
+@triton.jit
 def affine(rstd, shift, w_ptr, b_ptr, channel, live, AFFINE: tl.constexpr):
     """Factor and addend that normalise, with the channel's weight and bias if it has them."""
     factor = rstd
@@ -86,7 +97,8 @@ def part_moments(x, shift, ROWS: tl.constexpr, COLS: tl.constexpr):
     first = tl.sum(first, axis=0).to(tl.float32, bitcast=True)  # adding integer zeros takes no instruction
     away = x - first[None, :]
     s = tl.sum(away, axis=0) / ROWS
-    q = tl.maximum(tl.sum(away * away, axis=0) - ROWS * (s * s), 0.0)
+    squares = tl.sum(away * away, axis=0)
+    q = tl.where(squares < float("inf"), tl.maximum(squares - ROWS * (s * s), 0.0), squares)
     column = (first - shift) + s
     mean = tl.sum(column) / COLS
     apart = column - mean
@@ -125,14 +137,14 @@ def one_tile_kernel(
     SETS: tl.constexpr, BLOCK: tl.constexpr, EVEN: tl.constexpr, AFFINE: tl.constexpr,
 ):  # fmt: skip
     """One program holds SETS whole sets."""
-    which = tl.program_id(0) * SETS + tl.arange(0, SETS)[:, None]
+    which = tl.program_id(0).to(tl.int64) * SETS + tl.arange(0, SETS)[:, None]
     at = tl.arange(0, BLOCK)[None, :]
     live = tl.full((SETS, BLOCK), True, tl.int1)
     if not EVEN:
         live = (which < sets) & (at < size)
     row = x_ptr + which.to(tl.int64) * size
     x = tl.load(row + at, mask=live, other=0.0).to(tl.float32)
-    shift = tl.load(row, mask=which < sets, other=0.0).to(tl.float32)
+    shift = anchor(row, size - 1, 1, which < sets)
     d = tl.where(live, x - shift, 0.0)
     mean = tl.sum(d, axis=1)[:, None] / size
     away = tl.where(live, d - mean, 0.0)
@@ -169,7 +181,7 @@ def cooperative_kernel(
             x = tl.load(row + start + offsets)
         else:
             x = tl.load(row + start + offsets, mask=offsets < size - start, other=0.0)
-        shift = tl.load(row).to(tl.float32)
+        shift = anchor(row, size - 1, 1, True)
         if live:
             if EVEN:
                 mean, m2 = part_moments(wide(x), shift, ROWS, COLS)
@@ -206,7 +218,7 @@ def span_moments_kernel(x_ptr, told_ptr, span, parts, size, BLOCK: tl.constexpr)
     part = tl.program_id(0) % parts
     row = x_ptr + which.to(tl.int64) * size
     start = part.to(tl.int64) * span
-    shift = tl.load(row).to(tl.float32)
+    shift = anchor(row, tl.zeros((), tl.int64) + size - 1, 1, True)
     mean = 0.0
     m2 = 0.0
     for p0 in range(start, tl.minimum(start + span, size), BLOCK):
@@ -218,7 +230,7 @@ def span_moments_kernel(x_ptr, told_ptr, span, parts, size, BLOCK: tl.constexpr)
         away = tile_mean - mean
         share = count / (before + count)
         mean += away * share
-        m2 += tile_m2 + away * away * before * share
+        m2 += tile_m2 + away * share * before * away  # in this order: the square alone may overflow
     mine = told_ptr + (which.to(tl.int64) * parts + part) * 2
     tl.store(mine, mean.to(tl.int32, bitcast=True))
     tl.store(mine + 1, m2.to(tl.int32, bitcast=True))
@@ -234,9 +246,9 @@ def span_normalize_kernel(
     start = (tl.program_id(0) % parts).to(tl.int64) * span
     row = x_ptr + which.to(tl.int64) * size
     out = y_ptr + which.to(tl.int64) * size
-    shift = tl.load(row).to(tl.float32)
+    shift = anchor(row, tl.zeros((), tl.int64) + size - 1, 1, True)
     part = tl.arange(0, PARTS)
-    count = tl.where(part < parts, tl.minimum(tl.maximum(size - part * span, 0), span), 0).to(tl.float32)
+    count = tl.where(part < parts, tl.minimum(tl.maximum(size - part.to(tl.int64) * span, 0), span), 0).to(tl.float32)
     at = told_ptr + which.to(tl.int64) * parts * 2 + 2 * part
     means = tl.load(at, mask=part < parts, other=0).to(tl.float32, bitcast=True)
     m2s = tl.load(at + 1, mask=part < parts, other=0).to(tl.float32, bitcast=True)
@@ -282,7 +294,7 @@ def plan(
     n, c, p = x.shape
     sets, size = n * groups, c // groups * p
     block = triton.next_power_of_2(size)
-    if block <= 32 * 16 * 32:  # what 16 warps hold without spilling, channels and masks included
+    if block <= 32 * 16 * (32 if size == block else 16):  # what 16 warps hold without spilling, channels included
         together = max(1, 4096 // block)
         warps = min(16, max(1, block * together // 512))
         even = size == block and sets % together == 0
@@ -302,9 +314,11 @@ def plan(
                 "cooperative", block, 1, even, block, parts, warps, min(resident, sets * parts), near, maxnreg
             )  # fmt: skip
 
-    span = 4096 * triton.cdiv(size, 4096 * 1024)
+    even = p % 4096 == 0
+    block = 4096 if even else 2048
+    span = block * triton.cdiv(size, block * 1024)
     parts = triton.cdiv(size, span)
-    return Plan("streaming", 4096, 1, p % 4096 == 0, span, parts, 8, sets * parts)
+    return Plan("streaming", block, 1, even, span, parts, 8, sets * parts)
 
 
 def group_norm(
@@ -319,11 +333,17 @@ def group_norm(
     n, c, p = x.shape[0], x.shape[1], x.shape[2:].numel()
     if num_groups < 1 or c % num_groups:
         raise ValueError(f"{c} channels cannot be cut into {num_groups} groups")
+    if x.dtype not in (torch.float32, torch.float16, torch.bfloat16):
+        raise TypeError(f"group_norm takes float32, float16 or bfloat16, not {x.dtype}")
+    for given in (weight, bias):
+        if given is not None and given.shape != (c,):
+            raise ValueError(f"weight and bias have a value for each of {c} channels, not {tuple(given.shape)}")
     y = torch.empty_like(x)
     if x.numel() == 0:
         return y
     if not x.is_contiguous():
-        return y.copy_(group_norm(x.clone(memory_format=torch.contiguous_format), num_groups, weight, bias, eps))
+        copy = x.clone(memory_format=torch.contiguous_format)
+        return y.copy_(group_norm(copy, num_groups, weight, bias, eps, **tunables))
     seen = x.view(n, c, p)
     way, block, sets, even, span, parts, warps, grid, near, maxnreg = plan(seen, num_groups, **tunables)
     affine = weight is not None or bias is not None

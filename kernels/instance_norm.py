@@ -29,7 +29,7 @@ Which way is taken follows from the shape, the strides and the device; `explain(
   streaming    none of these (or no cooperation, as in Triton's interpreter) 2 reads, 1 write
 All three see the input as (N, C, P) with strides, so channels_last needs no copy: a tile is then
 some positions by as many channels as fill a 128-byte line. Such a tile is cut across slices, so
-cooperation would need 32 times the registers; large channels_last images stream.
+cooperation would need 32 or 64 times the registers; large channels_last images stream.
 The forward pass only, no gradients.
 """
 
@@ -50,15 +50,25 @@ NEAR = 32  # parts that share a region by stripes
 
 
 @triton.jit
+def anchor(row, last, step, live):
+    """The middle one of a set's first, middle and last value: what all values are taken less of. fp32 then stays exact
+    far from zero (at a mean of 1000 a sum over bare values is off by 1e-4), and one value that stands far out, were it
+    the first, does not cost the others their digits."""
+    a = tl.load(row, mask=live, other=0.0).to(tl.float32)
+    b = tl.load(row + last // 2 * step, mask=live, other=0.0).to(tl.float32)
+    c = tl.load(row + last * step, mask=live, other=0.0).to(tl.float32)
+    return tl.maximum(tl.minimum(a, b), tl.minimum(tl.maximum(a, b), c))
+
+
+@triton.jit
 def load_shifted(
     x_ptr, n, c0, p0, C, P, sn, sc, sp,
     BLOCK: tl.constexpr, COLS: tl.constexpr, EVEN: tl.constexpr,
 ):  # fmt: skip
-    """A [positions, channels] tile in fp32, minus the first value of each slice (0 where masked).
+    """A [positions, channels] tile in fp32, less each slice's anchor (0 where masked).
 
-    The shift keeps fp32 exact enough for data far from zero: at a mean of 1000 a sum over the bare
-    values would be off by 1e-4. Offsets take 64 bits, since strides may be anything.
-    EVEN promises that nothing is masked: the row numbers of a mask would cost a register a value.
+    Offsets take 64 bits, since strides may be anything. EVEN promises that nothing is masked: the row
+    numbers of a mask would cost a register a value.
     """
     rows = tl.arange(0, BLOCK)[:, None]
     cols = tl.arange(0, COLS)[None, :]
@@ -67,7 +77,7 @@ def load_shifted(
     if not EVEN:
         live = (rows < tl.minimum(P - p0, BLOCK).to(tl.int32)) & (cols < C - c0)
     x = tl.load(slices + (p0 * sp + rows.to(tl.int64) * sp), mask=live, other=0.0).to(tl.float32)
-    shift = tl.load(slices, mask=cols < C - c0, other=0.0).to(tl.float32)
+    shift = anchor(slices, tl.zeros((), tl.int64) + P - 1, sp, cols < C - c0)
     return tl.where(live, x - shift, 0.0), live
 
 
@@ -93,7 +103,7 @@ def merge(partial_ptr, parts, span, P, eps, PARTS: tl.constexpr, COLS: tl.conste
     """Mean and 1/std of whole slices out of the moments of their parts (Chan's formula)."""
     part = tl.arange(0, PARTS)[:, None]
     at = partial_ptr + part * (2 * COLS) + tl.arange(0, COLS)[None, :]
-    count = tl.minimum(tl.maximum(P - part * span, 0), span).to(tl.float32)
+    count = tl.minimum(tl.maximum(P - part.to(tl.int64) * span, 0), span).to(tl.float32)
     # .cg reads at L2, where all SMs agree: an L1 line might predate another SM's store.
     means = tl.load(at, mask=part < parts, other=0.0, cache_modifier=".cg")
     m2s = tl.load(at + COLS, mask=part < parts, other=0.0, cache_modifier=".cg")
@@ -114,7 +124,7 @@ def one_tile_kernel(
 ):  # fmt: skip
     """One program holds COLS whole slices."""
     n = tl.program_id(0) // groups
-    c0 = tl.program_id(0) % groups * COLS
+    c0 = (tl.program_id(0) % groups).to(tl.int64) * COLS
     p0 = tl.zeros((), tl.int64)
     d, live = load_shifted(x_ptr, n, c0, p0, C, P, xn, xc, xp, BLOCK, COLS, EVEN)
     mean, m2 = tile_moments(d, live, P)
@@ -147,7 +157,8 @@ def part_moments(x, shift, ROWS: tl.constexpr, COLS: tl.constexpr):
     first = tl.sum(first, axis=0).to(tl.float32, bitcast=True)  # adding integer zeros takes no instruction
     away = x - first[None, :]
     s = tl.sum(away, axis=0) / ROWS
-    q = tl.maximum(tl.sum(away * away, axis=0) - ROWS * (s * s), 0.0)
+    squares = tl.sum(away * away, axis=0)
+    q = tl.where(squares < float("inf"), tl.maximum(squares - ROWS * (s * s), 0.0), squares)
     column = (first - shift) + s
     mean = tl.sum(column) / COLS
     apart = column - mean
@@ -206,7 +217,7 @@ def cooperative_kernel(
             x = tl.load(row + start + offsets)
         else:
             x = tl.load(row + start + offsets, mask=offsets < P - start, other=0.0)
-        shift = tl.load(row).to(tl.float32)
+        shift = anchor(row, P - 1, 1, True)
         if live:
             if EVEN:
                 mean, m2 = part_moments(wide(x), shift, ROWS, COLS)
@@ -244,17 +255,18 @@ def span_moments_kernel(
     tile = tl.program_id(0) // parts
     part = tl.program_id(0) % parts
     start = part.to(tl.int64) * span
+    c0 = (tile % groups).to(tl.int64) * COLS
     mean = tl.zeros((COLS,), tl.float32)
     m2 = tl.zeros((COLS,), tl.float32)
     for p0 in range(start, tl.minimum(start + span, P), BLOCK):
-        d, live = load_shifted(x_ptr, tile // groups, tile % groups * COLS, p0, C, P, xn, xc, xp, BLOCK, COLS, EVEN)
+        d, live = load_shifted(x_ptr, tile // groups, c0, p0, C, P, xn, xc, xp, BLOCK, COLS, EVEN)
         count = tl.minimum(P - p0, BLOCK).to(tl.float32)
         before = (p0 - start).to(tl.float32)
         tile_mean, tile_m2 = tile_moments(d, live, count)
         away = tile_mean - mean
         share = count / (before + count)
         mean += away * share
-        m2 += tile_m2 + away * away * before * share
+        m2 += tile_m2 + away * share * before * away  # in this order: the square alone may overflow
     mine = partial_ptr + (tile.to(tl.int64) * parts + part) * (2 * COLS) + tl.arange(0, COLS)
     tl.store(mine, mean)
     tl.store(mine + COLS, m2)
@@ -269,7 +281,7 @@ def span_normalize_kernel(
     tile = tl.program_id(0) // parts
     start = (tl.program_id(0) % parts).to(tl.int64) * span
     n = tile // groups
-    c0 = tile % groups * COLS
+    c0 = (tile % groups).to(tl.int64) * COLS
     slot = partial_ptr + tile.to(tl.int64) * parts * (2 * COLS)
     mean, rstd = merge(slot, parts, span, P, eps, PARTS, COLS)
     for p0 in range(start, tl.minimum(start + span, P), BLOCK):
@@ -348,12 +360,14 @@ def views(x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]
 
 def instance_norm(x: torch.Tensor, eps: float = 1e-5, **tunables: int) -> torch.Tensor:
     """(N, C, ...) to the same shape, dtype and memory format. `tunables` go to `plan`."""
+    if x.dtype not in (torch.float32, torch.float16, torch.bfloat16):
+        raise TypeError(f"instance_norm takes float32, float16 or bfloat16, not {x.dtype}")
     y = torch.empty_like(x)
     if x.numel() == 0:
         return y
     seen = views(x, y)
     if seen is None:  # strides of no use: work on a contiguous copy
-        return y.copy_(instance_norm(x.clone(memory_format=torch.contiguous_format), eps))
+        return y.copy_(instance_norm(x.clone(memory_format=torch.contiguous_format), eps, **tunables))
     xv, yv = seen
     c, p = xv.shape[1:]
     way, block, cols, even, span, parts, tiles, warps, grid, near, maxnreg = plan(xv, **tunables)

@@ -241,6 +241,8 @@ def plan(x: torch.Tensor, width: int = BYTES, warps: int = WARPS, ctas: int = CT
 
 def l1_norm(x: torch.Tensor, **tunables: int) -> torch.Tensor:
     """(N, D, ...) over D, to the same shape, dtype and memory format. `tunables` go to `plan`."""
+    if x.dtype not in (torch.float32, torch.float16, torch.bfloat16):
+        raise TypeError(f"l1_norm takes float32, float16 or bfloat16, not {x.dtype}")
     y = torch.empty_like(x)
     if x.numel() == 0:
         return y

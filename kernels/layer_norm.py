@@ -14,7 +14,8 @@ program a row would be slower still: 16 of 132 SMs would work. Three launches:
 Both sweeps go by position, all rows side by side, the second one backwards: it starts with what the
 L2 still holds of the first. About 20 MiB were seen to survive on an H200, 1 MiB of each row.
 
-Rows of up to 32768 values are held by a program, several if they are short: one launch, one read.
+Rows of up to 16384 values (32768 if a power of two, which needs no masks) are held by a program,
+several if they are short: one launch, one read.
 The forward pass only, no gradients.
 """
 
@@ -61,7 +62,7 @@ def one_tile_kernel(
     ROWS: tl.constexpr, BLOCK: tl.constexpr, EVEN: tl.constexpr,
 ):  # fmt: skip
     """One program holds ROWS whole rows."""
-    row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)[:, None]
+    row = tl.program_id(0).to(tl.int64) * ROWS + tl.arange(0, ROWS)[:, None]
     i = tl.arange(0, BLOCK)[None, :]
     there = tl.full((ROWS, 1), True, tl.int1) if EVEN else row < rows
     inside = tl.full((1, BLOCK), True, tl.int1) if EVEN else i < size
@@ -220,13 +221,18 @@ def layer_norm(
     shape = tuple(normalized_shape)
     if not shape or x.shape[-len(shape) :] != shape:
         raise ValueError(f"Expected the last dimensions to be {shape}, got input size {x.shape}")
+    if x.dtype not in (torch.float32, torch.float16, torch.bfloat16):
+        raise TypeError(f"layer_norm takes float32, float16 or bfloat16, not {x.dtype}")
+    for given in (weight, bias):
+        if given is not None and given.shape != shape:
+            raise ValueError(f"weight and bias have the normalized shape {shape}, not {tuple(given.shape)}")
     y = torch.empty_like(x)
     if x.numel() == 0:
         return y
     size = math.prod(shape)
     xv, yv = as_rows(x, size), as_rows(y, size)
     if xv is None or yv is None:  # strides of no use: work on a contiguous copy
-        return y.copy_(layer_norm(x.clone(memory_format=torch.contiguous_format), shape, weight, bias, eps))
+        return y.copy_(layer_norm(x.clone(memory_format=torch.contiguous_format), shape, weight, bias, eps, **tunables))
     rows = xv.shape[0]
     weight, bias = (t if t is None else t.contiguous() for t in (weight, bias))
     way, together, block, even, walk, first, span, warps = plan(rows, size, x.element_size(), **tunables)

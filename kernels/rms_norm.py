@@ -13,8 +13,9 @@ tile has half as many threads and positions, so that eight programs fit an SM: o
 1.82 ms, a tile as wide as that of fp32 2.36, a copy 1.76.
 
 Where channels are the contiguous dimension (channels_last) the same tile is read by its strides, no
-copy. A tile that would need more than 64 registers a thread at the narrowest useful row (C > 1024
-in fp32, C > 32768 in channels_last) is streamed instead: two walks over the channels, 2 reads.
+copy. A tile that would need more than 64 registers a thread at the narrowest useful row is streamed
+instead: two walks over the channels, 2 reads. That is C > 512 (a power of two needs no masks: > 1024)
+in fp32, half of it in 16 bits, and C > 16384 (32768) in channels_last.
 The forward pass only, no gradients.
 """
 
@@ -147,12 +148,14 @@ def views(x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]
 
 def rms_norm(x: torch.Tensor, eps: float = 1e-5, **tunables: int) -> torch.Tensor:
     """(N, C, ...) to the same shape, dtype and memory format. `tunables` go to `plan`."""
+    if x.dtype not in (torch.float32, torch.float16, torch.bfloat16):
+        raise TypeError(f"rms_norm takes float32, float16 or bfloat16, not {x.dtype}")
     y = torch.empty_like(x)
     if x.numel() == 0:
         return y
     seen = views(x, y)
     if seen is None:  # strides of no use: work on a contiguous copy
-        return y.copy_(rms_norm(x.clone(memory_format=torch.contiguous_format), eps))
+        return y.copy_(rms_norm(x.clone(memory_format=torch.contiguous_format), eps, **tunables))
     xv, yv = seen
     way, channels, block, even, blocks, warps, grid = plan(xv, **tunables)
     args = (xv, yv, eps, blocks, *xv.shape[1:], *xv.stride(), *yv.stride(), channels, block)

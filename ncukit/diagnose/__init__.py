@@ -58,7 +58,7 @@ def diagnose(report: Report, *, gpu: str | None = None, source: str | None = Non
     named: dict[str, list[Case]] = {}
     for case in cases:
         named.setdefault(case.kernel.name, []).append(case)
-    longest = max((case.share for case in cases), default=1.0)
+    longest = max((case.share for case in cases if case.kernel.duration_us), default=0.0)
     pipeline = [_across(f, _members(f, named)) for rule in rules.pipeline_rules() for f in rule.judge_all(cases)]
     return Diagnosis(
         report_path=report.path,

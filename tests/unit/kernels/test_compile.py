@@ -39,11 +39,11 @@ CONFIGURATIONS = {
         {"ROWS": 4, "COLS": 512, "NEAR": 1, "EVEN": 0, "PARTS": 1024, "AFFINE": 1},
     ),
     "group, one set": (GROUP, "one_tile_kernel", 16, "", {"SETS": 1, "BLOCK": 16384, "EVEN": 1, "AFFINE": 1}),
-    "group, one set, odd": (GROUP, "one_tile_kernel", 16, "", {"SETS": 1, "BLOCK": 16384, "EVEN": 0, "AFFINE": 1}),
+    "group, one set, odd": (GROUP, "one_tile_kernel", 16, "", {"SETS": 1, "BLOCK": 8192, "EVEN": 0, "AFFINE": 1}),
     "group, small sets": (GROUP, "one_tile_kernel", 8, "", {"SETS": 32, "BLOCK": 128, "EVEN": 0, "AFFINE": 1}),
     "group, moments": (GROUP, "span_moments_kernel", 8, "", {"BLOCK": 4096}),
     "group, normalize": (
-        GROUP, "span_normalize_kernel", 8, "", {"BLOCK": 4096, "EVEN": 0, "AFFINE": 1, "PARTS": 1024},
+        GROUP, "span_normalize_kernel", 8, "", {"BLOCK": 2048, "EVEN": 0, "AFFINE": 1, "PARTS": 1024},
     ),
 } | {
     f"{name}{kind}": (file, kernel, warps, "", constants)
