@@ -10,7 +10,6 @@ later one counts. With --check nothing is written; the exit code is 1 when the p
 from __future__ import annotations
 
 import json
-import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -19,6 +18,8 @@ import cases
 import scoring
 from accuracy import gain_range, write
 from cases import ROOT, Program
+from kernel_figure import DTYPES, PROBLEMS, cut, draw
+from kernel_runs import dumped, merged
 
 from ncukit.model import Severity
 from ncukit.render import units
@@ -36,27 +37,6 @@ if TYPE_CHECKING:
 PAGE = Path(__file__).with_name("kernels.md")
 DATA, FIGURE = PAGE.with_suffix(".json"), PAGE.with_suffix(".svg")
 MISSING = "not recorded"
-PROBLEMS = {
-    "batch_norm": "33 BatchNorm",
-    "instance_norm": "34 InstanceNorm",
-    "group_norm": "35 GroupNorm",
-    "rms_norm": "36 RMSNorm",
-    "frobenius_norm": "37 Frobenius norm",
-    "l1_norm": "38 L1 norm",
-    "l2_norm": "39 L2 norm",
-    "layer_norm": "40 LayerNorm",
-}
-"""Kernel → KernelBench's number and name, level 1."""
-SAME = ("device", "driver", "torch", "triton")
-"""What runs must share to stand on one page."""
-DTYPES = {"float32": "fp32", "bfloat16": "bf16", "float16": "fp16"}
-SERIES = {
-    ("ours", "float32"): {"color": "#0072B2", "marker": "o"},
-    ("ours", "bfloat16"): {"color": "#009E73", "marker": "s"},
-    ("ours", "float16"): {"color": "#CC79A7", "marker": "^"},
-    ("torch.compile", "float32"): {"color": "#D55E00", "marker": "x", "linestyle": "--"},
-}
-"""Lines of the figure. Colours that people with colour blindness tell apart (Okabe and Ito), and a marker each."""
 
 INTRO = """\
 # Kernels
@@ -157,7 +137,7 @@ def page(run: Run | None = None) -> str:
         _table(SHORT, [_short(tables, *key) for key in low]) if low else f"{MISSING.capitalize()}.\n",
         "## Over sizes\n",
         FIGURE_TEXT if tables.sweep else f"{MISSING.capitalize()}.\n",
-        _cut(tables),
+        cut(tables.sweep),
         "## Why the bound\n",
         "\n".join(_why(tables, problem) for problem in PROBLEMS) + "\n",
         SHORTFALLS,
@@ -365,106 +345,15 @@ def _now(program: Program) -> str:
     return f"not at a roof: `{promise.cause}`, {units.gain(promise.gain)}"
 
 
-# The figure
-
-
-TOP = 1.1
-"""Upper end of the figure. A fraction above it is a copy that was disturbed, not a kernel that beat one by so much."""
-
-
-def _cut(tables: Tables) -> str:
-    """Which points the figure leaves out."""
-    out = [
-        f"{r['variant']} {DTYPES[r['dtype']]}, {PROBLEMS[r['problem']]}, {_megabytes(r):.3g} MB ({r['of_copy']:.0%})"
-        for r in tables.sweep
-        if (r["variant"], r["dtype"]) in SERIES and r["of_copy"] > TOP
-    ]
-    return f"Cut off, since the copy of that table was disturbed: {'; '.join(out)}.\n" if out else ""
-
-
-def figure(run: Run, path: Path) -> None:
-    """Fraction of copy over the size of the input: one panel a problem."""
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import FuncFormatter, PercentFormatter
-
-    rows = Tables(run).sweep
-    # A salt makes the ids in the file the same every time; a white ground is readable on light and on dark pages.
-    style = {"svg.hashsalt": "ncukit", "font.size": 9, "axes.grid": True, "grid.color": "#DDDDDD", "savefig.dpi": 72}
-    with mpl.rc_context({**mpl.rcParamsDefault, **style}):
-        drawing = Figure(figsize=(11, 5.4), facecolor="white", layout="constrained")
-        panels = drawing.subplots(2, 4, sharex=True, sharey=True)
-        for panel, (problem, title) in zip(panels.flat, PROBLEMS.items(), strict=True):
-            panel.set_title(title, fontsize=10)
-            panel.axhline(1.0, color="#777777", linewidth=1)
-            for (variant, dtype), look in SERIES.items():
-                points = sorted(
-                    (_megabytes(r), r["of_copy"])
-                    for r in rows
-                    if (r["problem"], r["variant"], r["dtype"]) == (problem, variant, dtype)
-                )
-                panel.plot(*zip(*points, strict=True) if points else ([], []), markersize=4, linewidth=1.4, **look)
-            if not any(r["problem"] == problem for r in rows):
-                panel.text(0.5, 0.5, MISSING, transform=panel.transAxes, ha="center", va="center")
-            panel.set_xscale("log")
-            panel.xaxis.set_major_formatter(FuncFormatter(lambda megabytes, _: f"{megabytes:,g}"))
-            panel.yaxis.set_major_formatter(PercentFormatter(1.0))
-        panels.flat[0].set_ylim(0, TOP)  # one scale for all panels
-        labels = [f"{variant} {DTYPES[dtype]}" for variant, dtype in SERIES]
-        lines = panels.flat[0].get_lines()[1:]
-        drawing.legend(lines, labels, loc="outside upper center", ncols=len(labels), frameon=False)
-        drawing.supxlabel("input, MB", fontsize=9)
-        drawing.supylabel("fraction of copy", fontsize=9)
-        drawing.savefig(path, format="svg", metadata={"Date": None, "Creator": None})
-
-
-def _megabytes(row: Row) -> float:
-    return math.prod(row["shape"]) * (4 if row["dtype"] == "float32" else 2) / 1e6
-
-
-# Runs
-
-
-def merged(runs: Sequence[Run]) -> Run:
-    """Runs of one machine as one: a table of a later run takes the place of an earlier one."""
-    first = runs[0]
-    for run in runs[1:]:
-        other = [f"{key} {first[key]} and {run[key]}" for key in SAME if run[key] != first[key]]
-        if other:
-            raise SystemExit(f"kernel_page: these runs are not of one machine: {', '.join(other)}")
-    notes = list(dict.fromkeys(note for run in runs for note in run["notes"]))
-    whole = {**first, "rounds": min(run["rounds"] for run in runs), "notes": notes}
-    for part in ("bounds", "results"):
-        tables: dict[tuple[Any, ...], list[Row]] = {}
-        for run in runs:
-            mine: dict[tuple[Any, ...], list[Row]] = {}
-            for row in run[part]:
-                mine.setdefault((row["problem"], row["size"], *row["shape"], row["dtype"]), []).append(row)
-            tables.update(mine)
-        whole[part] = [row for rows in tables.values() for row in rows]
-    return whole
-
-
-def _dumped(run: Run) -> str:
-    """JSON with a line for each row, so that a diff shows which ones changed."""
-    lists = {part: run[part] for part in ("notes", "bounds", "results")}
-    head = json.dumps({key: value for key, value in run.items() if key not in lists}, indent=1)
-    tail = [
-        f' "{part}": [\n' + ",\n".join(f"  {json.dumps(row, ensure_ascii=False)}" for row in rows) + "\n ]"
-        for part, rows in lists.items()
-    ]
-    return head.removesuffix("\n}") + ",\n" + ",\n".join(tail) + "\n}\n"
-
-
 def main() -> int:
     """Merge runs, write the page and its figure; or compare the page."""
     runs = [Path(name) for name in sys.argv[1:] if name != "--check"]
     if "--check" not in sys.argv:
         if runs:
             found = merged([json.loads(path.read_text(encoding="utf-8")) for path in runs])
-            DATA.write_text(_dumped(found), encoding="utf-8")
-        if Tables(_saved()).sweep:
-            figure(_saved(), FIGURE)
+            DATA.write_text(dumped(found), encoding="utf-8")
+        if sweep := Tables(_saved()).sweep:
+            draw(sweep, FIGURE)
     return write(PAGE, page())
 
 

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import kernel_page
+import kernel_runs
 import pytest
 import torch
 
@@ -99,18 +100,18 @@ def test_a_faster_rival_and_a_variant_that_failed_are_named():
 def test_a_later_run_replaces_the_tables_that_it_measured_again():
     sweep = row("ours", 2.0, size="sweep", shape=[8, 65535])
     first, second = run(row("ours", 4.0), row("eager", 9.0), sweep), run(row("ours", 3.0), rounds=15, notes=["n"])
-    both = kernel_page.merged([first, second])
+    both = kernel_runs.merged([first, second])
     assert [(r["size"], r["variant"], r["ms"]) for r in both["results"]] == [
         ("bench", "ours", 3.0),
         ("sweep", "ours", 2.0),
     ]
     assert (both["rounds"], both["notes"]) == (15, ["n"])
-    assert json.loads(kernel_page._dumped(both)) == both
+    assert json.loads(kernel_runs.dumped(both)) == both
 
 
 def test_runs_of_two_machines_are_not_merged():
     with pytest.raises(SystemExit, match="driver 580 and 570"):
-        kernel_page.merged([run(), run(driver="570")])
+        kernel_runs.merged([run(), run(driver="570")])
 
 
 # What the bench counts
