@@ -5,7 +5,7 @@
 
 One table for each problem, size and dtype: milliseconds (median and quartiles), GB/s of compulsory bytes (input once,
 output once, parameters once), and two fractions: of the rate at which torch copies the input, and of the time that such
-a copy would need for the fewest bytes that the problem allows on this device (`bound`). docs/kernel_page.py makes
+a copy would need for the fewest passes that the problem allows on this device (`bound`). docs/kernel_page.py makes
 docs/kernels.md of the JSON.
 
 All variants of a table are timed in turns, in an order that changes every round, so that a drifting clock meets all of

@@ -67,8 +67,10 @@ def make(shape: tuple[int, ...], dtype=torch.float32, layout: str = "contiguous"
 
 
 def poison(nbytes: int) -> None:
-    """Leaves NaN where the allocator will place the next tensors: a value never written then shows."""
-    junk = [torch.full((max(256, nbytes) // 4,), float("nan"), device="cuda") for _ in range(3)]
+    """Leaves NaN where the allocator will place the next tensors: a value never written then shows. Small ones too, for
+    partial results come from another pool."""
+    sizes = (max(256, nbytes), *(2**power for power in range(9, 21)))
+    junk = [torch.full((size // 4,), float("nan"), device="cuda") for size in sizes for _ in range(3)]
     torch.cuda.synchronize()
     del junk
 

@@ -78,7 +78,8 @@ def cases(name: str) -> list[Case]:
     found += [("usual", "float32", "contiguous", odd) for odd in ("nan", "inf", "outlier", "zeros")]
     if name in ("batch_norm", "group_norm", "layer_norm"):
         found += [("usual", "float32", layout, "no parameters") for layout in LAYOUTS[:2]]
-        found += [("usual", "float32", "contiguous", "no bias")]
+        found += [("usual", "float32", "contiguous", missing) for missing in ("no bias", "no weight")]
+        found += [("usual", dtype, "contiguous", "fp32 parameters") for dtype in ("float16", "bfloat16")]
     return [
         (shape, dtype, layout, kind)
         for shape, dtype, layout, kind in found
@@ -137,14 +138,17 @@ def compare(name: str, module, case: Case) -> dict[str, object]:
     shape, dtype, layout, kind = case
     norm, x = NORMS[name], make(SHAPES_OF[name][shape], dtype, layout, kind)
     parameters = {} if kind == "no parameters" else norm.parameters(x)
-    if kind == "no bias":
-        del parameters["bias"]
+    if kind in ("no bias", "no weight"):
+        del parameters[kind.removeprefix("no ")]
+    if kind == "fp32 parameters":
+        parameters = norm.parameters(x.float())
     given = [x, *parameters.values()]
     before = [tensor.clone() for tensor in given]
     with poisoned():
         y = norm.ours(module, x, parameters)
     wanted = norm.exact(x, parameters)
-    theirs = norm.theirs(x, parameters).double() if x.numel() else wanted
+    own = {key: value.to(x.dtype) for key, value in parameters.items()}  # PyTorch's take their input's type
+    theirs = norm.theirs(x, own).double() if x.numel() else wanted
     finite = torch.isfinite(wanted)
     return {
         "error": worst((y.double() - wanted)[finite]),
