@@ -80,7 +80,7 @@ def bound(problem: str, shape: Sequence[int], dtype: str, device: Facts, paramet
 
 
 def fractions(ms: float, copy_ms: float, copied: int, compulsory: int, least: int) -> dict[str, float]:
-    """GB/s of compulsory bytes; and the times of a copy of as many bytes and of the fewest passes, over the time taken."""
+    """GB/s of compulsory bytes; and the times of a copy of as many bytes and of the fewest passes, over `ms`."""
     return {
         "gbps": compulsory / ms / 1e6,
         "of_copy": copy_ms * compulsory / copied / ms,
