@@ -350,7 +350,7 @@ def main() -> int:
     runs = [Path(name) for name in sys.argv[1:] if name != "--check"]
     if "--check" not in sys.argv:
         if runs:
-            found = merged([json.loads(path.read_text(encoding="utf-8")) for path in runs])
+            found = merged([json.loads(path.read_text(encoding="utf-8")) for path in (DATA, *runs) if path.exists()])
             DATA.write_text(dumped(found), encoding="utf-8")
         if sweep := Tables(_saved()).sweep:
             draw(sweep, FIGURE)

@@ -305,7 +305,7 @@ def test_a_kernel_of_no_weight_gets_no_advice():
     assert [f for f in finish.findings if f.severity == Severity.TUNE] == []
     (silence,) = [s for s in finish.silences if s.cause == "small-grid"]
     assert (
-        silence.reason == "64 blocks on 132 SMs: 48% of the GPU has work, but this is 0.23% of the time of all kernels"
+        silence.reason == "64 blocks on 132 SMs: 48% of the GPU has work, but this is 0.24% of the time of all kernels"
     )
     assert [f.cause for f in kernels["normalize_kernel"].findings] == ["dram-roof"]
 
