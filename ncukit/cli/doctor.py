@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 def command(settings: Settings, format_: str | None, output: Path | None) -> int:
     """Find what stands in the way of profiling.
 
-    Shows the fix for each obstacle. Looks at Python, ncu and its version, driver and GPU, the permission to
-    read counters, DCGM, ncu's lock file, sandboxes, torch and triton. Runs no kernel and changes nothing.
+    Shows the fix for each obstacle. Looks at ncu, driver and GPU and whether they fit together, at the permission
+    to read counters and at who else uses them, at folders, disk and memory, and at what Triton needs to compile.
+    Runs no kernel and changes nothing.
 
     \b
     Exit codes: 0 profiling should work · 3 something stands in the way

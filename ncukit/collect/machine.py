@@ -32,6 +32,12 @@ INSTALL_FOLDERS = (
     "/usr/lib/nsight-compute",
 )
 """Where NVIDIA's installers and Linux distributions put ncu, beside PATH."""
+GPU_QUERY = (
+    "nvidia-smi",
+    "--query-gpu=index,name,compute_cap,driver_version,memory.total,uuid,mig.mode.current",
+    "--format=csv,noheader,nounits",
+)
+"""How nvidia-smi is asked for the GPUs; ``gpus_in`` reads the answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,22 +127,23 @@ def _read(child: subprocess.Popen[bytes], deadline: float) -> tuple[str, bool]:
     return kept.decode("utf-8", "replace"), ended
 
 
-def find_ncu(explicit: str | None = None) -> Ncu:
+def find_ncu(explicit: str | None = None, timeout_s: float = TIMEOUT_S) -> Ncu:
     """The ncu to use: the one asked for, else ``$NCUKIT_NCU``, PATH, and the usual install folders.
 
     Args:
         explicit: a program name or path, from the command line or the configuration.
+        timeout_s: how long each program called ncu may take to say its version.
 
     Raises:
         NcukitError: there is none, it is too old, or the one asked for is not Nsight Compute.
     """
     asked = explicit or os.environ.get("NCUKIT_NCU") or None
     if asked is not None:
-        return _asked_for(asked, "the configuration" if explicit else "NCUKIT_NCU")
+        return _asked_for(asked, "the configuration" if explicit else "NCUKIT_NCU", timeout_s)
     strangers: list[str] = []
     old: list[Ncu] = []
     for path in candidates():
-        found = _version(path)
+        found = _version(path, timeout_s)
         if found is None:
             strangers.append(path)
         elif found.version < MINIMUM_NCU:
@@ -182,9 +189,9 @@ def _installed() -> Iterator[str]:
                 yield str(folder / "ncu")
 
 
-def _asked_for(name: str, origin: str) -> Ncu:
+def _asked_for(name: str, origin: str, timeout_s: float) -> Ncu:
     path = shutil.which(name)
-    found = _version(path) if path else None
+    found = _version(path, timeout_s) if path else None
     if found is None:
         raise NcukitError(
             f"{name} is not Nsight Compute" if path else f"{name} is not a program",
@@ -210,9 +217,9 @@ def _too_old(ncu: Ncu) -> NcukitError:
     )
 
 
-def _version(path: str) -> Ncu | None:
+def _version(path: str, timeout_s: float) -> Ncu | None:
     """What ``ncu --version`` says; None when the program is not Nsight Compute or does not answer."""
-    said = ask([path, "--version"])
+    said = ask([path, "--version"], timeout_s)
     if said is None or "Nsight Compute" not in said.text:
         return None
     match = re.search(r"Version (\d+(?:\.\d+)+)", said.text)
@@ -224,8 +231,11 @@ def _version(path: str) -> Ncu | None:
 
 def query_gpus() -> tuple[GpuSeen, ...]:
     """The GPUs that nvidia-smi lists; empty when there is no nvidia-smi, no driver, or no answer in time."""
-    fields = "index,name,compute_cap,driver_version,memory.total,uuid,mig.mode.current"
-    said = ask(["nvidia-smi", f"--query-gpu={fields}", "--format=csv,noheader,nounits"])
+    return gpus_in(ask(GPU_QUERY))
+
+
+def gpus_in(said: Output | None) -> tuple[GpuSeen, ...]:
+    """The GPUs in nvidia-smi's answer to ``GPU_QUERY``."""
     if said is None or said.exit_code != 0:
         return ()
     gpus = []

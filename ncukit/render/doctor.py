@@ -43,7 +43,15 @@ def render_json(checks: tuple[Check, ...]) -> str:
         "schema_version": 1,
         "ready": ready(checks),
         "checks": [
-            {"name": c.name, "status": c.state.value, "evidence": c.evidence, "fix": c.fix or None} for c in checks
+            {
+                "id": c.id,
+                "name": c.name,
+                "status": c.state.value,
+                "severity": c.severity.value,
+                "evidence": c.evidence,
+                "fix": c.fix or None,
+            }
+            for c in checks
         ],
         "works_anyway": [line.partition("   ")[0] for line in WORKS_ANYWAY],
     }

@@ -1,131 +1,111 @@
-"""Checks of the driver, the GPU, and the right to read its counters."""
+"""Checks of the driver and of which GPU a program gets."""
 
 from __future__ import annotations
 
-import re
+from ncukit.collect.doctor.check import Answer, Machine, check, fail, ok, skip, text_of, warn
 
-from ncukit import gpus
-from ncukit.collect import machine
-from ncukit.collect.doctor.check import Check, Machine, State, text_of
-from ncukit.errors import NcukitError
-
-CAP_SYS_ADMIN = 21
-"""Bit in ``CapEff`` (linux/capability.h); the capability that NVIDIA's ERR_NVGPUCTRPERM page asks for."""
-UNLOCK_COUNTERS = (
-    "echo 'options nvidia NVreg_RestrictProfilingToAdminUsers=0' | sudo tee /etc/modprobe.d/ncu.conf, "
-    "then reboot (Debian and Ubuntu: update-initramfs -u first); or run as root; "
-    "in a container: docker run --cap-add=SYS_ADMIN, or change the host's setting"
+NO_GPU = (
+    "run on a machine with an NVIDIA GPU and driver; in a container: docker run --gpus all; "
+    "without a GPU: ncukit profile … --recorded"
+)
+REASONS = (
+    # nvidia-smi's words → what to do; each is its own message, quoted by users and by NVIDIA's forums
+    (
+        "version mismatch",
+        "sudo reboot   (the driver was updated, and the kernel still runs the older module)",
+    ),
+    (
+        "communicate with the NVIDIA driver",
+        "sudo modprobe nvidia   (if that fails, reinstall the driver for this kernel)",
+    ),
 )
 
 
-def driver(here: Machine) -> Check:
+@check("gpu-driver", "GPU and driver")
+def driver(here: Machine) -> Answer:
     """The GPU that CUDA would use, as the driver describes it."""
-    gpu = machine.visible_gpu(here.gpus)
-    if gpu is None and here.gpus:
-        seen = here.environment.get("CUDA_VISIBLE_DEVICES", "")
-        evidence = f"{len(here.gpus)} GPUs, but CUDA_VISIBLE_DEVICES='{seen}' names none of them"
-        return Check(name="GPU and driver", state=State.FAIL, evidence=evidence, fix="unset CUDA_VISIBLE_DEVICES")
-    if gpu is None:
-        return Check(
-            name="GPU and driver",
-            state=State.FAIL,
-            evidence=_silence(),
-            fix="run on a machine with an NVIDIA GPU and driver; in a container: docker run --gpus all",
-        )
+    if not here.gpus:
+        return _silence(here)
+    gpu = here.gpu or here.gpus[0]
     more = f"; {len(here.gpus)} GPUs in all" if len(here.gpus) > 1 else ""
     memory = f", {gpu.memory_mb / 1024:.0f} GiB" if gpu.memory_mb else ""
     capability = gpu.compute_capability or "unknown"
-    evidence = f"{gpu.name}, compute capability {capability}, driver {gpu.driver_version}{memory}{more}"
-    return Check(name="GPU and driver", state=State.OK, evidence=evidence)
+    return ok(f"{gpu.name}, compute capability {capability}, driver {gpu.driver_version}{memory}{more}")
 
 
-def _silence() -> str:
+def _silence(here: Machine) -> Answer:
     """Why no GPU was listed, in nvidia-smi's own words where it has any."""
-    said = machine.ask(["nvidia-smi", "-L"])
+    said = here.smi
     if said is None:
-        return "there is no nvidia-smi"
+        if text_of(here.proc / "driver/nvidia/version") and any(here.dev.glob("nvidia[0-9]*")):
+            return warn(
+                "the driver is loaded and has devices, but there is no nvidia-smi to describe them",
+                "put nvidia-smi on PATH; in a container: docker run -e NVIDIA_DRIVER_CAPABILITIES=compute,utility",
+            )
+        return fail("there is no nvidia-smi", NO_GPU)
     if said.exit_code is None:
-        return f"nvidia-smi did not answer within {machine.TIMEOUT_S:g} s"
+        return fail(
+            "nvidia-smi does not answer in time",
+            "nvidia-smi   (slow: sudo nvidia-smi -pm 1 keeps the driver loaded; stuck: sudo reboot)",
+        )
     words = next((line.strip() for line in said.text.splitlines() if line.strip()), "nothing")
-    return f"nvidia-smi lists no GPU that can be described; it says: {words[:200]}"
+    fix = next((fix for reason, fix in REASONS if reason in said.text), NO_GPU)
+    return fail(f"nvidia-smi lists no GPU that can be described; it says: {words[:200]}", fix)
 
 
-def supported(here: Machine) -> Check:
-    """Whether this ncu knows this chip: Pascal is too old for any, Blackwell too new for 2024's."""
-    name = "GPU supported by ncu"
-    gpu = machine.visible_gpu(here.gpus)
-    capability = re.fullmatch(r"(\d+)\.(\d+)", gpu.compute_capability) if gpu else None
-    if gpu is None or capability is None:
-        return Check(name=name, state=State.SKIP, evidence="no compute capability to look at")
-    if int(capability[1]) < 7:
-        fix = "use a GPU of compute capability 7.0 (Volta) or newer"
-        return Check(name=name, state=State.FAIL, evidence=f"compute capability {capability[0]} is below 7.0", fix=fix)
-    chip = gpus.chip_of(capability[0])
-    try:
-        path = machine.find_ncu(here.ncu).path
-    except NcukitError:
-        return Check(name=name, state=State.SKIP, evidence="there is no ncu to ask")
-    said = machine.ask([path, "--list-chips"])
-    known = re.findall(r"\b[a-z]{2}\d{2}[0-9a-z]\b", said.text) if said and said.exit_code == 0 else []
-    if not chip or not known:
-        return Check(name=name, state=State.SKIP, evidence=f"no list of chips for compute capability {capability[0]}")
-    if not any(one.startswith(chip[:4]) for one in known):
-        fix = "install a newer Nsight Compute and set NCUKIT_NCU=/path/to/ncu"
-        evidence = f"{path} knows no {chip} (compute capability {capability[0]}); it knows {', '.join(known)}"
-        return Check(name=name, state=State.FAIL, evidence=evidence, fix=fix)
-    return Check(name=name, state=State.OK, evidence=f"{chip}, compute capability {capability[0]}")
+@check("visible-devices", "visible GPUs")
+def visible(here: Machine) -> Answer:
+    """Whether ``CUDA_VISIBLE_DEVICES`` leaves a GPU to use."""
+    value = here.environment.get("CUDA_VISIBLE_DEVICES")
+    if not here.gpus:
+        return skip("no GPU to choose from")
+    if value is None:
+        return ok("CUDA_VISIBLE_DEVICES is not set")
+    if here.gpu is None:
+        count = f"{len(here.gpus)} GPUs" if len(here.gpus) > 1 else "1 GPU"
+        return fail(f"{count}, but CUDA_VISIBLE_DEVICES='{value}' names none", "unset CUDA_VISIBLE_DEVICES")
+    return ok(f"CUDA_VISIBLE_DEVICES='{value}' names GPU {here.gpu.index}")
 
 
-def mig(here: Machine) -> Check:
-    """Whether the GPU is partitioned."""
-    gpu = machine.visible_gpu(here.gpus)
-    if gpu is None or not gpu.mig:
-        return Check(name="MIG", state=State.OK if gpu else State.SKIP, evidence="off" if gpu else "no GPU")
-    return Check(
-        name="MIG",
-        state=State.WARN,
-        evidence="on: clocks cannot be locked, and counters of shared units (L2, DRAM) cannot be read",
-        fix="ncukit profile --clock-control none; for DRAM and L2 counters use a GPU without MIG",
+@check("device-order", "order of GPUs")
+def order(here: Machine) -> Answer:
+    """Whether CUDA and nvidia-smi number unlike GPUs alike: CUDA starts with the fastest, nvidia-smi with the slot."""
+    names = list(dict.fromkeys(gpu.name for gpu in here.gpus))
+    if not names:
+        return skip("no GPU")
+    if len(names) == 1:
+        return ok("one GPU" if len(here.gpus) == 1 else f"{len(here.gpus)} GPUs of one model")
+    if here.environment.get("CUDA_DEVICE_ORDER") == "PCI_BUS_ID":
+        return ok("CUDA_DEVICE_ORDER=PCI_BUS_ID: CUDA numbers the GPUs as nvidia-smi does")
+    return warn(
+        f"{', '.join(names)}: CUDA's device 0 is the fastest, and may be another than nvidia-smi's GPU 0",
+        "export CUDA_DEVICE_ORDER=PCI_BUS_ID",
     )
 
 
-def permission(here: Machine) -> Check:
-    """Whether the driver lets this process read counters (ERR_NVGPUCTRPERM)."""
-    name = "counter permission"
-    params = text_of(here.proc / "driver/nvidia/params")
-    restricted = re.search(r"^RmProfilingAdminOnly:\s*(\d+)", params, re.MULTILINE)
-    if restricted is None:
-        evidence = f"{here.proc}/driver/nvidia/params does not say; only profiling a kernel will tell"
-        return Check(name=name, state=State.SKIP, evidence=evidence)
-    if restricted[1] == "0":
-        return Check(name=name, state=State.OK, evidence="open to every user (RmProfilingAdminOnly: 0)")
-    status = text_of(here.proc / "self/status")
-    effective = re.search(r"^CapEff:\s*([0-9a-f]+)", status, re.MULTILINE)
-    if effective is None or not int(effective[1], 16) >> CAP_SYS_ADMIN & 1:
-        uid = re.search(r"^Uid:\s*\d+\s+(\d+)", status, re.MULTILINE)
-        who = "root without CAP_SYS_ADMIN (a container?)" if uid and uid[1] == "0" else "neither root nor CAP_SYS_ADMIN"
-        evidence = f"only for administrators (RmProfilingAdminOnly: 1), and this process has {who}"
-        return Check(name=name, state=State.FAIL, evidence=evidence, fix=UNLOCK_COUNTERS)
-    # in a user namespace the capability is one over the namespace, not over the driver
-    if text_of(here.proc / "self/uid_map").split() not in ([], ["0", "0", "4294967295"]):
-        evidence = "only for administrators, and this root is one of a user namespace (rootless container?)"
-        return Check(name=name, state=State.WARN, evidence=evidence, fix=UNLOCK_COUNTERS)
-    return Check(name=name, state=State.OK, evidence="only for administrators, and this process has CAP_SYS_ADMIN")
+@check("compute-mode", "compute mode")
+def compute_mode(here: Machine) -> Answer:
+    """Whether the GPU takes more than one program."""
+    mode = here.condition.compute_mode if here.condition else ""
+    if here.gpu is None or not mode:
+        return skip("nvidia-smi does not tell" if here.gpu else "no GPU")
+    fix = f"sudo nvidia-smi -i {here.gpu.index} -c DEFAULT"
+    if mode == "Prohibited":
+        return fail("Prohibited: no CUDA program may run on this GPU", fix)
+    if mode.startswith("Exclusive"):
+        return warn(f"{mode}: a single program at a time; a second one fails", fix)
+    return ok(mode)
 
 
-def dcgm(here: Machine) -> Check:
-    """Whether a monitor that takes the counters for itself is running."""
-    names = ("nv-hostengine", "dcgm-exporter")
-    processes = 0
-    for comm in here.proc.glob("[0-9]*/comm"):
-        processes += 1
-        name = text_of(comm).strip()
-        if name in names:
-            return Check(
-                name="DCGM",
-                state=State.WARN,
-                evidence=f"{name} runs (process {comm.parent.name}); when it samples counters, ncu cannot",
-                fix="dcgmi profile --pause (afterwards: dcgmi profile --resume)",
-            )
-    evidence = f"not among {processes} processes (a container does not see its host's)"
-    return Check(name="DCGM", state=State.OK if processes else State.SKIP, evidence=evidence)
+@check("persistence-mode", "persistence mode")
+def persistence(here: Machine) -> Answer:
+    """Whether the driver stays loaded between two programs."""
+    state = here.condition
+    if here.gpu is None or state is None or not state.persistence:
+        return skip("nvidia-smi does not tell" if here.gpu else "no GPU")
+    if state.persistence == "Enabled" or state.display == "Enabled":
+        return ok("on" if state.persistence == "Enabled" else "off, but a screen keeps the driver loaded")
+    return warn(
+        "off: the driver unloads after each program, so every run starts slower and clock settings are lost",
+        f"sudo nvidia-smi -i {here.gpu.index} -pm 1",
+    )

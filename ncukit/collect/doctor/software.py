@@ -1,105 +1,74 @@
-"""Checks of the programs and packages that profiling needs."""
+"""Checks of the Python that runs kernel files and of the packages that profiling needs."""
 
 from __future__ import annotations
 
-import platform
 import re
 import shlex
 import sys
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING
 
-from ncukit.collect import machine
-from ncukit.collect.doctor.check import Check, Machine, State
-from ncukit.errors import NcukitError
+from ncukit.collect.doctor.check import Answer, Machine, check, fail, ok, skip, warn
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-PACKAGES = {"torch": (2, 6), "triton": (3, 6)}
+OLDEST = {"torch": (2, 6), "triton": (3, 6)}
 """What kernel files need, and the oldest version that the [triton] extra takes."""
+NO_PYTHON = "the Python that runs kernel files does not answer"
 
 
-def python(here: Machine) -> Check:
+@check("python", "Python")
+def python(here: Machine) -> Answer:
     """The Python that runs kernel files."""
-    if here.python is None:
-        return Check(name="Python", state=State.OK, evidence=f"{platform.python_version()} at {sys.executable}")
-    said = machine.ask([here.python, "--version"])
-    if said is None or said.exit_code != 0:
+    found = here.interpreter
+    if found is None:
         fix = "correct profile.python in the configuration (ncukit config shows where it is set)"
-        return Check(name="Python", state=State.FAIL, evidence=f"{here.python} does not run", fix=fix)
-    return Check(name="Python", state=State.OK, evidence=f"{said.text.strip()[:60]} at {here.python} runs kernel files")
+        return fail(f"{here.python or sys.executable} does not run", fix)
+    own = here.python is None
+    return ok(f"{found.version} at {found.executable}" + ("" if own else " runs kernel files"))
 
 
-def ncu(here: Machine) -> Check:
-    """Whether there is an ncu, and a recent one."""
-    try:
-        found = machine.find_ncu(here.ncu)
-    except NcukitError as error:
-        evidence = "; ".join((error.message, *error.causes))
-        return Check(name="Nsight Compute", state=State.FAIL, evidence=evidence, fix=error.next_command)
-    return Check(name="Nsight Compute", state=State.OK, evidence=f"{found.version_text} at {found.path}")
+@check("torch", "torch")
+def torch(here: Machine) -> Answer:
+    """Whether torch is there, for CUDA, and recent enough."""
+    found = here.interpreter
+    release = found.packages.get("torch", "") if found else ""
+    if found is not None and release and (found.torch_cuda == "" or "+cpu" in release):
+        kind = f"for ROCm {found.torch_hip}" if found.torch_hip else "without CUDA"
+        # isolated: a configured package index may be the one that the build without CUDA came from
+        fix = f"{_pip(here, '--isolated')} install --force-reinstall torch"
+        return fail(f"{release} is a build {kind}: kernels cannot run", fix)
+    answer = _package(here, "torch")
+    if found is not None and found.torch_cuda and answer.evidence == release:
+        return ok(f"{release}, built for CUDA {found.torch_cuda}")
+    return answer
 
 
-def package(name: str) -> Callable[[Machine], Check]:
-    """The check of one package of ``PACKAGES``."""
-
-    def check(here: Machine) -> Check:
-        found = _versions(here).get(name, "")
-        pip = f"{shlex.quote(here.python or sys.executable)} -m pip install"
-        fix = f"{pip} --upgrade torch triton"
-        if not found:
-            evidence = "not installed: kernel files cannot run (`ncukit profile -- ./a.out` can)"
-            return Check(name=name, state=State.FAIL, evidence=evidence, fix=fix)
-        if "+cpu" in found:
-            evidence = f"{found} is a build without CUDA: kernels cannot run"
-            return Check(
-                name=name,
-                state=State.FAIL,
-                evidence=evidence,
-                fix=f"{pip} --force-reinstall torch --index-url https://pypi.org/simple",
-            )
-        if tuple(int(n) for n in re.findall(r"\d+", found)[:2]) < PACKAGES[name]:
-            oldest = ".".join(map(str, PACKAGES[name]))
-            return Check(
-                name=name,
-                state=State.WARN,
-                evidence=f"{found} is older than {oldest}, the oldest that is supported",
-                fix=fix,
-            )
-        return Check(name=name, state=State.OK, evidence=found)
-
-    return check
+@check("triton", "triton")
+def triton(here: Machine) -> Answer:
+    """Whether triton is there and recent enough."""
+    return _package(here, "triton")
 
 
-def _versions(here: Machine) -> dict[str, str]:
-    """Installed versions in the Python that runs kernel files, without importing anything heavy."""
-    if here.python is None:
-        found = {}
-        for name in PACKAGES:
-            try:
-                found[name] = version(name)
-            except PackageNotFoundError:
-                continue
-        return found
-    program = (
-        "import importlib.metadata as m\n"
-        f"for p in {tuple(PACKAGES)!r}:\n"
-        " try: print('ncukit-found', p, m.version(p))\n"
-        " except m.PackageNotFoundError: pass\n"
-    )
-    said = machine.ask([here.python, "-c", program])
-    return dict(re.findall(r"^ncukit-found (\S+) (\S+)$", said.text, re.MULTILINE)) if said else {}
-
-
-def report_reader(_: Machine) -> Check:
+@check("ncu-report", "ncu-report wheel")
+def report_reader(_: Machine) -> Answer:
     """Whether NVIDIA's wheel is there to read .ncu-rep files."""
     try:
-        return Check(name="ncu-report wheel", state=State.OK, evidence=version("ncu-report"))
+        return ok(version("ncu-report"))
     except PackageNotFoundError:
-        return Check(
-            name="ncu-report wheel",
-            state=State.SKIP,
-            evidence="not installed (optional): .ncu-rep files are read through `ncu --import`",
-            fix="python -m pip install ncu-report",
-        )
+        evidence = "not installed (optional): .ncu-rep files are read through `ncu --import`"
+        return skip(evidence, f"{shlex.quote(sys.executable)} -m pip install ncu-report")
+
+
+def _package(here: Machine, name: str) -> Answer:
+    if here.interpreter is None:
+        return skip(NO_PYTHON)
+    found = here.interpreter.packages.get(name, "")
+    fix = f"{_pip(here)} install --upgrade torch triton"
+    if not found:
+        return fail("not installed: kernel files cannot run (`ncukit profile -- ./a.out` can)", fix)
+    if tuple(int(n) for n in re.findall(r"\d+", found)[:2]) < OLDEST[name]:
+        oldest = ".".join(map(str, OLDEST[name]))
+        return warn(f"{found} is older than {oldest}, the oldest that is supported", fix)
+    return ok(found)
+
+
+def _pip(here: Machine, *options: str) -> str:
+    return " ".join((shlex.quote(here.python or sys.executable), "-m pip", *options))

@@ -8,7 +8,7 @@ from ncukit.collect.doctor import Check, State
 from ncukit.render import doctor
 
 FINE = Check(name="Python", state=State.OK, evidence="3.11.7")
-WARN = Check(name="DCGM", state=State.WARN, evidence="nv-hostengine runs", fix="dcgmi profile --pause")
+WARN = Check(id="dcgm", name="DCGM", state=State.WARN, evidence="nv-hostengine runs", fix="dcgmi profile --pause")
 BROKEN = Check(name="Nsight Compute", state=State.FAIL, evidence="not \x1bfound", fix="install it")
 
 
@@ -38,6 +38,8 @@ def test_json() -> None:
 
     assert (document["schema_version"], document["ready"]) == (1, False)
     assert document["checks"][0] == {
-        "name": "DCGM", "status": "warn", "evidence": "nv-hostengine runs", "fix": "dcgmi profile --pause",
+        "id": "dcgm", "name": "DCGM", "status": "warn", "severity": "degrading",
+        "evidence": "nv-hostengine runs", "fix": "dcgmi profile --pause",
     }  # fmt: skip
+    assert document["checks"][1]["severity"] == "blocking"
     assert "ncukit diagnose REPORT" in document["works_anyway"]
