@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ncukit import gpus, metrics
 from ncukit.diagnose import rules
+from ncukit.render.catalogue import UNNAMED
 
 DOCS = Path(__file__).parent
 CHIPS = ("gh100", "gb202")
@@ -62,7 +63,7 @@ def metrics_page() -> str:
         named = metric.ncu_name(CHIPS[0])
         by = f"`{metric.formula}`" if metric.formula and (metric.prefer_formula or not named) else f"`{named}`"
         if not named and not metric.formula:
-            by = "recorded tensor arguments"
+            by = UNNAMED.get(metric.name, "recorded by the harness")
         preset = next((p for p in ("quick", "default", "full") if metric.name in presets[p]), "")
         unit = metric.unit or "–"
         lines.append(f"| `{metric.name}` | {unit} | {metric.better} | {by} | {preset} | {metric.about} |")

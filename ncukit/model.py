@@ -148,6 +148,12 @@ class Report:
     """The file ended in the middle of a row, so launches may be missing."""
     opinions: tuple[tuple[Opinion, ...], ...] = ()
     """What NVIDIA's rules say, one entry a row; empty when the report carries no rule results."""
+    problem: Mapping[str, str] = field(default_factory=dict)
+    """What was computed: ``sizes`` (``--size`` settings, ``a=1, b=2``), ``inputs``, ``init`` (each joined by ``; ``),
+    ``reference`` (a hash of the file's reference model and of what makes its inputs); a key is absent where the run
+    does not say. ``inputs`` and ``init`` are empty where there are none."""
+    code: str = ""
+    """Hash of the code of the target's file when it was measured (``ncukit.collect.reference``); empty when unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,6 +230,8 @@ class Silence:
     code: str
     cause: str
     reason: str
+    missing: tuple[str, ...] = ()
+    """Metrics that the rule needs and did not find: then its cause was not looked for at all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -277,12 +285,22 @@ class Diagnosis:
 
 
 class Status(StrEnum):
-    """What a gate says of one budget on one kernel."""
+    """What a gate says of one budget on one kernel; ``ncukit.gate.codes`` has the reasons."""
 
     PASS = "pass"  # noqa: S105 - a verdict, not a password
     FAIL = "fail"
+    WARN = "warn"
+    """Broken, and the budget's level is ``warn``."""
+    AMBIGUOUS = "ambiguous"
+    """Looks broken, but another reading says that the kernel got no worse, or the noise hides it."""
     UNJUDGED = "unjudged"
-    """The metric is missing or no kernel matched: never a pass."""
+    """Something is missing or cannot be compared: never a pass."""
+    IGNORED = "ignored"
+    """Not judged on purpose, for a reason that somebody wrote down."""
+
+
+Bound = Literal["min", "max", "max-drop", "max-rise", "forbid"]
+Level = Literal["error", "warn"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -291,9 +309,22 @@ class Verdict:
 
     kernel: str
     metric: str
+    """Short name; for ``forbid`` the cause."""
     unit: str
-    bound: Literal["min", "max"]
+    bound: Bound
     limit: float
+    """In ``unit``, or a share (0.05) where ``relative``; 0 for ``forbid``."""
+    relative: bool = False
+    """Whether the limit of a drop or rise is a share of the baseline's value."""
     measured: float | None
+    """Median over the launches; None when nothing was measured."""
+    baseline: float | None = None
+    """What ``measured`` is compared with: the baseline's median."""
     status: Status
+    code: str
+    """Why, as a stable slug: one of ``ncukit.gate.codes``."""
     reason: str
+    """Why, in words."""
+    level: Level = "error"
+    origin: str = ""
+    """Where the budget stands: ``command line`` or the configuration file."""

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import sys
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ncukit.cli.output import as_path, emit, next_step, say, wants_color, width
+from ncukit.cli.plan import build_plan
+from ncukit.cli.progress import progress
 from ncukit.cli.settings import config_option
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Mapping
 
-    from ncukit.collect.machine import GpuSeen
-    from ncukit.collect.plan import Plan
     from ncukit.collect.target import Target
     from ncukit.model import Report
 
@@ -76,7 +74,13 @@ def command(ctx: click.Context, /, target: str | None, **options: Any) -> int:
     resolved = targets.resolve(target, ctx.meta["rest"], options["sizes"])
     if options["recorded"]:
         return _show_recording(resolved, options)
-    plan, gpu, notes = _plan(resolved, options)
+    asked = ("kernel", "launches", "preset", "metrics", "repeat", "timeout", "clock_control", "cache_control", "python")
+    plan, gpu, notes = build_plan(
+        settings=options["settings"],
+        target=resolved,
+        dry_run=options["dry_run"],
+        **{name: options[name] for name in asked},
+    )
     for note in notes:
         say(f"note: {note}")
     if options["dry_run"]:
@@ -88,7 +92,7 @@ def command(ctx: click.Context, /, target: str | None, **options: Any) -> int:
 
     from ncukit.collect.session import profile
 
-    with _progress() as on_progress:
+    with progress() as on_progress:
         place, report = profile(
             plan,
             gpu=gpu,
@@ -101,49 +105,6 @@ def command(ctx: click.Context, /, target: str | None, **options: Any) -> int:
     say(f"kept in {place}")
     next_step(f"ncukit diagnose {quote(str(place))}")
     return 0
-
-
-def _plan(target: Target, options: Mapping[str, Any]) -> tuple[Plan, GpuSeen | None, tuple[str, ...]]:
-    """Everything that is decided before ncu starts; options win over the configuration."""
-    from ncukit import gpus, metrics
-    from ncukit.collect import names
-    from ncukit.collect.machine import find_ncu, visible_gpu
-    from ncukit.collect.plan import Plan
-    from ncukit.errors import NcukitError
-
-    defaults = options["settings"].profile
-    dry = options["dry_run"]
-    gpu = visible_gpu()
-    chip = gpus.chip_of(gpu.compute_capability) if gpu else ""
-    preset = options["preset"] or defaults.preset
-    asked = options["metrics"].split(",") if options["metrics"] else metrics.presets()[preset]
-    wanted = metrics.request([name.strip() for name in asked if name.strip()], chip)
-    if not wanted.names:
-        raise NcukitError("--metrics names no metric", next_command="ncukit metrics")
-    ncu_path, version = "ncu", cast("tuple[int, ...]", ())
-    try:
-        found = find_ncu(defaults.ncu)
-        ncu_path, version = str(found.path), tuple(found.version)
-    except NcukitError:
-        if not dry:  # a dry run shows the command also where there is no ncu
-            raise
-    if wanted.unchecked and version:
-        names.check(wanted.unchecked, names.offered(ncu_path, chip), chip)
-    plan = Plan(
-        target=target,
-        request=wanted,
-        preset="" if options["metrics"] else preset,
-        kernel=options["kernel"],
-        launches=options["launches"] or defaults.launches,
-        repeat=options["repeat"],
-        clock_control=options["clock_control"] or defaults.clock_control,
-        cache_control=options["cache_control"] or defaults.cache_control,
-        timeout_s=options["timeout"] or defaults.timeout_s,
-        python=options["python"] or defaults.python or sys.executable,
-        ncu=ncu_path,
-        ncu_version=version,
-    )
-    return plan, gpu, wanted.notes
 
 
 def _show_recording(target: Target, options: Mapping[str, Any]) -> int:
@@ -178,32 +139,3 @@ def _show(report: Report, format_: str) -> None:
         emit(render.to_json(report), None)
     else:
         emit(render.to_text(report, color=wants_color(None), width=width()), None)
-
-
-@contextlib.contextmanager
-def _progress() -> Iterator[Callable[[Mapping[str, Any]], None]]:
-    """A progress bar on stderr, fed by the harness; nothing where stderr is not a terminal."""
-    if not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.fields[count]}"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("starting ncu", total=None, count="")
-
-        def on_progress(event: Mapping[str, Any]) -> None:
-            if event.get("stage") == "launch":
-                total = event.get("total") or None
-                count = f"{event.get('done')}/{total or '?'}"
-                bar.update(task, description="profiling", completed=event.get("done", 0), total=total, count=count)
-            else:
-                bar.update(task, description=str(event.get("stage", ""))[:30])
-
-        yield on_progress

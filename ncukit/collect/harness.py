@@ -14,6 +14,7 @@ import contextlib
 import json
 import os
 import platform
+import re
 import runpy
 import sys
 import traceback
@@ -34,6 +35,10 @@ if TYPE_CHECKING:
 
 FAILED = 87
 """Exit code when the record holds an error; ncu passes it through."""
+MOST_ITEMS = 64
+"""Inputs that are described one by one; of more, only the number is kept."""
+LONGEST_ITEM = 80
+"""Characters kept of a value's text."""
 
 
 def load_module(path: Path, sizes: dict[str, str]) -> types.ModuleType:
@@ -94,8 +99,64 @@ def _moved(value: Any) -> Any:
     return value
 
 
-def run_kernel_file(recorder: Recorder, path: Path, sizes: dict[str, str], repeat: int, stage: list[str]) -> None:
-    """Import, build, warm up once outside the range, then run ``repeat`` times inside it."""
+def described(value: Any, module: str = "") -> list[str]:
+    """What ``get_inputs`` or ``get_init_inputs`` returned, an item a value: ``float32[112,64,512,512]``, ``eps=1e-05``.
+
+    Args:
+        value: what it returned; lists and dicts in it are taken apart.
+        module: name of the module it came from. Two files that make the same inputs are to read the same.
+    """
+    items: list[str] = []
+    more = 0
+    for name, member in _members("", value, False):
+        if len(items) < MOST_ITEMS:
+            text = _bounded(_text(member, module))
+            items.append(f"{_bounded(name)}={text}" if name else text)
+        else:
+            more += 1
+    return [*items, f"… and {more} more"] if more else items
+
+
+def _members(name: str, value: Any, inside: bool) -> Iterator[tuple[str, Any]]:
+    """The values in nested containers; each with its path where a dict names it."""
+    if isinstance(value, dict) and (value or not inside):
+        for key, member in value.items():
+            text = key if isinstance(key, str) else _text(key)
+            yield from _members(f"{name}.{text}" if name else text, member, True)
+    elif isinstance(value, (list, tuple)) and (value or not inside):
+        for index, member in enumerate(value):
+            yield from _members(f"{name}.{index}" if name else "", member, True)
+    else:
+        yield name, value
+
+
+def _text(value: Any, module: str = "") -> str:
+    """A value in one line that is the same in every run: dtype and shape of an array, no address of an object."""
+    import torch
+
+    try:
+        shape = getattr(value, "shape", ())
+        if isinstance(value, torch.Tensor) or (shape and hasattr(value, "dtype")):
+            return f"{str(value.dtype).replace('torch.', '')}[{','.join(str(int(size)) for size in shape)}]"
+        text = repr(value)
+    except Exception:  # a class of the user's; what it is called is still known
+        text = f"<{type(value).__name__}>"
+    text = re.sub(r" at 0x[0-9a-fA-F]+", "", text)
+    return " ".join((text.replace(f"{module}.", "") if module else text).split())
+
+
+def _bounded(text: str) -> str:
+    return text if len(text) <= LONGEST_ITEM else text[: LONGEST_ITEM - 1] + "…"
+
+
+def run_kernel_file(
+    recorder: Recorder, path: Path, sizes: dict[str, str], repeat: int, stage: list[str]
+) -> dict[str, list[str]]:
+    """Import, build, warm up once outside the range, then run ``repeat`` times inside it.
+
+    Returns:
+        What the file's functions gave as inputs, for the record.
+    """
     import torch
 
     stage[0] = "import"
@@ -105,6 +166,7 @@ def run_kernel_file(recorder: Recorder, path: Path, sizes: dict[str, str], repea
     stage[0] = "inputs"
     torch.manual_seed(0)
     inputs, init = _inputs(module)
+    problem = {"inputs": described(inputs, module.__name__), "init": described(init, module.__name__)}
     stage[0] = "build"
     chosen = getattr(module, "ModelNew", None) or module.Model
     model = chosen(**init) if isinstance(init, dict) else chosen(*init)
@@ -132,6 +194,7 @@ def run_kernel_file(recorder: Recorder, path: Path, sizes: dict[str, str], repea
         for _ in range(repeat):
             call(model)
         recorder.stop()
+    return problem
 
 
 @contextlib.contextmanager
@@ -196,7 +259,7 @@ def main() -> int:
         recorder.install()
         if options.mode == "kernel":
             sizes = dict(s.split("=", 1) for s in options.size)
-            run_kernel_file(recorder, options.target, sizes, options.repeat, stage)
+            record["problem"] = run_kernel_file(recorder, options.target, sizes, options.repeat, stage)
         else:
             arguments = options.arguments[1:] if options.arguments[:1] == ["--"] else options.arguments
             run_script(recorder, options.target, arguments, stage)

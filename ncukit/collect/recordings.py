@@ -31,7 +31,8 @@ def available() -> dict[str, dict[str, Path]]:
     found: dict[str, dict[str, Path]] = {}
     for run in sorted(root.glob("*/*/run.json")):
         found.setdefault(run.parent.parent.name, {})[run.parent.name] = run.parent
-    found.pop("baselines", None)
+    for kept in ("baselines", "compare"):  # beside the recordings, and none
+        found.pop(kept, None)
     return found
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ncukit.collect.reference import code, reference
 from ncukit.errors import Exit, NcukitError, nearest
 
 MODELS = ("ModelNew", "Model")
@@ -25,6 +26,10 @@ class Target:
     """Short name for folders: ``naive_instance_norm``."""
     sizes: tuple[tuple[str, str], ...] = ()
     """``--size`` settings that the harness applies to the file's module-level constants."""
+    reference: str = ""
+    """For a kernel file: hash of the problem that it solves, see ``ncukit.collect.reference``."""
+    code: str = ""
+    """For a kernel file or script: hash of the code that is measured."""
 
     @property
     def text(self) -> str:
@@ -57,7 +62,14 @@ def resolve(argument: str | None, rest: tuple[str, ...] | None, sizes: tuple[str
     defined = _module_names(tree)
     model = any(name in defined for name in MODELS)
     if model and all(name in defined for name in LAYOUT) and rest is None:
-        return Target(kind="kernel", argv=(argument,), name=kernel_name(path), sizes=_sizes(path, tree, sizes))
+        return Target(
+            kind="kernel",
+            argv=(argument,),
+            name=kernel_name(path),
+            sizes=_sizes(path, tree, sizes),
+            reference=reference(tree),
+            code=code(tree),
+        )
     if model and rest is None:
         lacking = [name for name in LAYOUT if name not in defined]
         raise NcukitError(
@@ -66,7 +78,7 @@ def resolve(argument: str | None, rest: tuple[str, ...] | None, sizes: tuple[str
             next_command=f"add {lacking[0]}() to {path}, or profile it as a script: ncukit profile {path} -- ",
         )
     _no_sizes(sizes, "a script")
-    return Target(kind="script", argv=(argument, *(rest or ())), name=kernel_name(path))
+    return Target(kind="script", argv=(argument, *(rest or ())), name=kernel_name(path), code=code(tree))
 
 
 def slug(text: str) -> str:

@@ -26,6 +26,11 @@ NUMBERS = ("device", "process")
 """Identification columns that are int64; the others are categorical texts."""
 
 NO_VALUE = "ncu returned n/a for every launch"
+_UNRECORDED = {
+    "compulsory_bytes": "what the kernels load and store could not be followed",
+    "spills": "the compiler's count was not recorded for any launch",
+}
+"""Why no launch has a value of what comes from the harness."""
 _MISSING_SHOWN = 4
 
 
@@ -131,6 +136,7 @@ def finish(
     columns = _short_names(draft)
     if launches:
         columns["compulsory_bytes"] = derive.compulsory_bytes(launches)
+        columns["spills"] = derive.spills(launches)
     undefined = derive.derive(columns, environment)
     empty = [name for name, values in columns.items() if np.isnan(values).all()]
     for name in empty:
@@ -160,8 +166,8 @@ def finish(
 
 def _why_empty(name: str, empty: list[str]) -> str:
     """Why no launch has a value of ``name``."""
-    if name == "compulsory_bytes":
-        return "what the kernels load and store could not be followed"
+    if name in _UNRECORDED:
+        return _UNRECORDED[name]
     metric = metrics.catalogue().get(name)
     lacking = [part for part in metrics.formula_inputs(metric.formula) if part in empty] if metric else []
     return f"computed from {' and '.join(lacking)}, which no launch has" if lacking else NO_VALUE

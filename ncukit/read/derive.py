@@ -142,6 +142,12 @@ def _evaluate(node: ast.expr, inputs: Mapping[str, FloatArray | float]) -> Float
     raise ValueError(f"a formula may not hold {ast.unparse(node)}")
 
 
+def spills(launches: Sequence[TritonLaunch | None]) -> FloatArray:
+    """Words of registers that each launch's compiler spilled; NaN for a launch that is not Triton's, or unknown."""
+    counts = [None if launch is None else launch.spills for launch in launches]
+    return np.array([np.nan if count is None else count for count in counts], dtype=np.float64)
+
+
 def compulsory_bytes(launches: Sequence[TritonLaunch | None]) -> FloatArray:
     """Bytes each launch cannot avoid: every distinct buffer read once if loaded, written once if stored.
 

@@ -62,6 +62,8 @@ def read_launches(path: Path, *, name: str) -> Recording:
 def _typed(value: Any, kind: type[_T]) -> _T:
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         raise TypeError(f"{kind.__name__} expected, found {str(value)[:60]!r}")
+    if isinstance(value, int) and abs(value) >= 1 << 63:
+        raise ValueError(f"a number beyond 64 bits: {hex(value)[:60]}")
     return value
 
 

@@ -62,7 +62,8 @@ def read_run_directory(path: Path, *, name: str, gpu: str | None) -> Report:
         target=run.target,
         repeat=run.repeat,
     )
-    return replace(report, missing={**run.unanswered(report), **report.missing, **run.missing_of(report)})
+    missing = {**run.unanswered(report), **report.missing, **run.missing_of(report)}
+    return replace(report, missing=missing, problem=run.problem, code=run.code)
 
 
 def _joined(draft: Draft, recording: Recording, run: _Run) -> tuple[TritonLaunch | None, ...]:
@@ -119,6 +120,8 @@ class _Run:
         self.repeat = repeat if isinstance(repeat, int) and repeat > 0 else 1
         self.filtered = requested.get("kernel") is not None
         self.stopped_early = any(word.split("=")[0] == "--launch-count" for word in command)
+        self.problem = self._problem(document)
+        self.code: str = self._take(document, "code", str)
 
     def _take(self, document: dict[str, Any], key: str, kind: type) -> Any:
         value = document.get(key)
@@ -133,6 +136,19 @@ class _Run:
         if not all(isinstance(value, str) for value in values):
             raise jsonfile.malformed(self._name, f"{key} holds something other than text")
         return list(values)
+
+    def _problem(self, document: dict[str, Any]) -> dict[str, str]:
+        """See ``Report.problem``."""
+        said = self._take(document, "problem", dict)
+        sizes = self._take(document, "sizes", dict)
+        if not all(isinstance(value, str) for value in sizes.values()):
+            raise jsonfile.malformed(self._name, "sizes holds something other than text")
+        found = {"sizes": ", ".join(f"{name}={value}" for name, value in sizes.items())} if sizes else {}
+        for key in ("inputs", "init"):
+            if said.get(key) is not None:  # an empty list says that there are none
+                found[key] = "; ".join(self._strings(said, key))
+        reference = self._take(said, "reference", str)
+        return {**found, "reference": reference} if reference else found
 
     def environment(self, measured: Environment, recording: Recording | None) -> Environment:
         """What run.json says, and where it is silent what the table and the harness say."""

@@ -24,6 +24,9 @@ UNITS = {
     "shared_per_block": "byte",
 }
 
+UNNAMED = {"compulsory_bytes": "from the recorded tensor arguments", "gain_left": "from the diagnosis"}
+"""Metrics without a name of ncu's or a formula → where they come from, if not straight from the harness."""
+
 
 def metrics_table(chosen: Sequence[Metric], chip: str, *, about: bool = False, color: bool = False) -> str:
     """One line a metric: what it is called here and what ncu is asked for.
@@ -50,7 +53,7 @@ def _asks(metric: Metric, chip: str) -> str:
     computed = metric.formula and (metric.prefer_formula or name is None)
     if computed:
         return f"= {metric.formula}"
-    return name or "= recorded by the harness"
+    return name or f"= {UNNAMED.get(metric.name, 'recorded by the harness')}"
 
 
 def _also(metric: Metric, chip: str) -> list[str]:

@@ -16,8 +16,12 @@ SESSION = ROOT / "tests" / "golden" / "session"
 GOLDEN = ROOT / "tests" / "golden" / "ncu-2025.3.1-h200"
 
 NCU = '''#!{python}
-"""Plays back what ncu 2025.3.1 did on an H200. NCU_PLAYS names the scene."""
-import gzip, os, pathlib, shutil, sys, time
+"""Plays back what ncu 2025.3.1 did on an H200. NCU_PLAYS names the scene, or "scene@target" for one target's runs.
+
+NCU_WORDS holds the words of the last run, and beside it NCU_WORDS.all the target of each. Every run is a process of
+its own: the first has the recorded number, the next the number after it.
+"""
+import gzip, json, os, pathlib, shutil, sys, time
 session, golden = pathlib.Path({session!r}), pathlib.Path({golden!r})
 words = sys.argv[1:]
 def after(option):
@@ -30,7 +34,13 @@ if "--query-metrics" in words:
     sys.stdout.write(gzip.decompress((golden / "query-metrics-gh100.csv.gz").read_bytes()).decode())
     sys.exit(0)
 pathlib.Path(os.environ["NCU_WORDS"]).write_text("\\n".join(words))
-scene = os.environ.get("NCU_PLAYS", "session")
+scene, _, only = os.environ.get("NCU_PLAYS", "session").partition("@")
+if only and words[-1] != only:
+    scene = "session"
+runs = pathlib.Path(os.environ["NCU_WORDS"] + ".all")
+process = 1948 + (len(runs.read_text().splitlines()) if runs.exists() else 0)
+with runs.open("a") as all_runs:
+    print(words[-1], file=all_runs)
 log = pathlib.Path(after("--log-file"))
 logs = {{
     "crash": ("failed-launch.log", 9), "exit": ("program-exits-3.log", 3), "none": ("no-kernel-matched.log", 0),
@@ -45,7 +55,7 @@ if scene == "hang":
 if scene in logs:
     shutil.copy(golden / logs[scene][0], log)
     sys.exit(logs[scene][1])
-table = (session / "metrics.csv").read_text()
+table = (session / "metrics.csv").read_text().replace('"1948"', f'"{{process}}"')
 if scene == "cut":
     table = table[: len(table) - 400]
 if scene == "empty":
@@ -59,7 +69,11 @@ log.write_text(table)
 if scene == "binary":
     log.write_bytes(bytes(range(256)) * 50)
 if after("--record") and scene != "norecord":
-    shutil.copy(session / "record.json", after("--record"))
+    record = json.loads((session / "record.json").read_text())
+    sizes = dict(word.split("=") for flag, word in zip(words, words[1:]) if flag == "--size")
+    shape = [sizes.get(*size) for size in (("batch_size", 112), ("features", 64), ("dim1", 512), ("dim2", 512))]
+    record["problem"] = {{"inputs": ["float32[%s,%s,%s,%s]" % tuple(shape)], "init": [str(shape[1])]}}
+    pathlib.Path(after("--record")).write_text(json.dumps({{**record, "process": process}}))
     shutil.copy(session / "progress.jsonl", after("--progress"))
 '''
 SMI = """#!/bin/sh

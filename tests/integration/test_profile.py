@@ -42,6 +42,33 @@ def test_the_raw_output_is_kept_untouched_beside_the_environment(shell):
     assert sorted(p.name for p in (shell.folder / "run").iterdir()) == ["launches.json", "metrics.csv", "run.json"]
 
 
+def test_the_problem_is_kept_so_that_a_later_run_can_be_compared(shell):
+    shell("profile", NAIVE, "-o", "naive")
+    shell("profile", "kernels/instance_norm.py", "--size", "batch_size=8", "-o", "fast")
+    naive, fast = (json.loads((shell.folder / name / "run.json").read_text())["problem"] for name in ("naive", "fast"))
+    assert naive["inputs"] == ["float32[112,64,512,512]"]
+    assert fast["inputs"] == ["float32[8,64,512,512]"]
+    assert naive["init"] == fast["init"] == ["64"]
+    assert len(naive["reference"]) == 16
+    assert naive["reference"] == fast["reference"], "both files have the same Model and make their inputs alike"
+    assert read(shell.folder / "fast").problem["sizes"] == "batch_size=8"
+
+
+def test_only_a_kernel_file_has_a_problem(shell):
+    shell("profile", "-o", "run", "--", "./a.out")
+    assert "problem" not in json.loads((shell.folder / "run/run.json").read_text())
+    assert read(shell.folder / "run").problem == {}
+
+
+def test_a_script_is_run_again_for_each_repetition(shell):
+    (shell.folder / "bench.py").write_text("")
+    done = shell("profile", "bench.py", "--repeat", "2", "-o", "run")
+    assert done.returncode == 0, done.stderr
+    report = read(shell.folder / "run")
+    assert list(report.frame["process"]) == [1948, 1948, 1949, 1949]
+    assert (report.repeat, sum(launch is not None for launch in report.launches)) == (2, 4)
+
+
 def test_the_default_preset_reaches_ncu(shell):
     shell("profile", NAIVE)
     words = shell.words.read_text().splitlines()

@@ -112,6 +112,85 @@ def test_sizes_are_set_before_anything_uses_them(tmp_path):
     assert copy.deepcopy([1]) == [1]
 
 
+class Hostile:
+    def __repr__(self):
+        raise ValueError("no")
+
+
+def test_inputs_are_described_by_dtype_and_shape():
+    import numpy as np
+
+    inputs = [torch.zeros(2, 3), torch.zeros((), dtype=torch.bfloat16), torch.zeros(0, 4, dtype=torch.int64)]
+    assert harness.described(inputs) == ["float32[2,3]", "bfloat16[]", "int64[0,4]"]
+    assert harness.described([np.zeros((5, 6))]) == ["float64[5,6]"], "the values differ from run to run"
+    assert harness.described([]) == []
+
+
+def test_other_values_are_described_by_their_text():
+    assert harness.described([64, 1e-5, True, None, "same", torch.float16]) == [
+        "64", "1e-05", "True", "None", "'same'", "torch.float16",
+    ]  # fmt: skip
+
+
+def test_containers_are_taken_apart_and_dicts_give_names():
+    x = torch.zeros(4)
+    assert harness.described({"x": x, "options": {"eps": 1e-5, "dims": (2, 3)}, "more": []}) == [
+        "x=float32[4]", "options.eps=1e-05", "options.dims.0=2", "options.dims.1=3", "more=[]",
+    ]  # fmt: skip
+    assert harness.described([[x, x], (1, [2])]) == ["float32[4]", "float32[4]", "1", "2"]
+
+
+def test_a_description_is_bounded_and_of_one_line():
+    class Tall:
+        def __repr__(self):
+            return "tall\n  and\x09wide"
+
+    items = harness.described(["x" * 5000, {"k" * 5000: 1}, Tall(), *range(100)])
+    assert len(items) == 65
+    assert max(map(len, items)) <= 2 * 80 + 1
+    assert items[0].endswith("x…")
+    assert items[2] == "tall and wide"
+    assert items[-1] == "… and 39 more"
+
+
+def test_a_description_is_the_same_in_every_run_and_in_every_file(tmp_path):
+    texts = []
+    for name in ("a.py", "b.py"):
+        (tmp_path / name).write_text("class Options: pass\nvalue = [Options(), Options, lambda: 0]")
+        module = harness.load_module(tmp_path / name, {})
+        texts.append(harness.described(module.value, module.__name__))
+    assert texts[0] == texts[1] == ["<Options object>", "<class 'Options'>", "<function <lambda>>"]
+
+
+def test_a_value_that_cannot_be_shown_is_named_by_its_class():
+    assert harness.described([Hostile()]) == ["<Hostile>"]
+
+
+def test_a_kernel_files_problem_is_described_with_the_sizes_in_force(tmp_path, monkeypatch):
+    class Still(harness.Recorder):
+        def start(self):
+            self.active = True
+
+        def stop(self):
+            self.active = False
+
+    (tmp_path / "k.py").write_text(
+        "import torch\nn = 4\n"
+        "class ModelNew:\n"
+        "    def __init__(self, eps): pass\n"
+        "    def __call__(self, x, y): x.resize_(1)\n"
+        "def get_inputs(): return {'x': torch.zeros(n, 2), 'y': n}\n"
+        "def get_init_inputs(): return [1e-5]\n"
+    )
+    monkeypatch.setattr(harness, "_moved", lambda value: value)
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
+    monkeypatch.syspath_prepend(str(tmp_path))  # the harness adds to sys.path: take it back afterwards
+    recorder = Still(tmp_path / "progress")
+    problem = harness.run_kernel_file(recorder, tmp_path / "k.py", {"n": "8"}, 1, [""])
+    recorder._progress.close()
+    assert problem == {"inputs": ["x=float32[8,2]", "y=8"], "init": ["1e-05"]}, "as made, not as the model left them"
+
+
 def test_without_a_gpu_the_record_says_so(tmp_path):
     if torch.cuda.is_available():
         pytest.skip("this machine has a GPU")

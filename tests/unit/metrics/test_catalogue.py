@@ -16,7 +16,7 @@ SEED = "smsp__warp_issue_stalled_memory_dependency_per_warp_active.pct"
 def test_every_entry_says_unit_direction_and_meaning(metric):
     assert metric.better in ("higher", "lower", "neither")
     assert metric.about.endswith(".")
-    assert metric.ncu or metric.formula or metric.name == "compulsory_bytes"
+    assert metric.ncu or metric.formula or metric.name in ("compulsory_bytes", "spills", "gain_left")
     for node in ast.walk(ast.parse(metric.formula or "0", mode="eval")):
         if isinstance(node, ast.Name):
             assert node.id in metrics.catalogue() or node.id in (

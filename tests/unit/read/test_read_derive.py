@@ -1,13 +1,14 @@
 """Derived metrics over small columns."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from ncukit import metrics
 from ncukit.model import Environment, Tensor, TritonLaunch
-from ncukit.read.derive import compulsory_bytes, derive
+from ncukit.read.derive import compulsory_bytes, derive, spills
 
 H200 = Environment(gpu="NVIDIA H200", sm_count=132)
 
@@ -147,3 +148,10 @@ def test_compulsory_bytes_are_unknown_where_the_kernel_could_not_be_followed() -
     found = compulsory_bytes([launch(tensor(8, 1, None, None)), None])
 
     assert np.isnan(found).all()
+
+
+def test_spills_are_the_compilers_count_and_unknown_is_not_zero() -> None:
+    found = spills([launch(), replace(launch(), spills=12), replace(launch(), spills=None), None])
+
+    assert list(found[:2]) == [0, 12]
+    assert np.isnan(found[2:]).all()

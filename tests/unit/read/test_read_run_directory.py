@@ -214,6 +214,8 @@ def test_an_argument_that_could_not_be_followed_is_neither_loaded_nor_not(run) -
         ("launches.#0.tensors.#0.buffer", ...),
         ("target", 3),
         ("versions", "x"),
+        ("kernels.0.spills", "0"),
+        ("kernels.0.spills", 10**400),
         ("schema_version", ...),
         ("schema_version", "1"),
     ],
@@ -233,11 +235,98 @@ def test_malformed_launches_are_one_clear_error(run, path: str, value: object) -
         ("missing", 3),
         ("notes", [None]),
         ("target", 7),
+        ("sizes", [1]),
+        ("sizes", {"n": 8}),
+        ("problem", []),
+        ("problem", {"inputs": "float32[4]"}),
+        ("problem", {"inputs": [4]}),
+        ("problem", {"init": {"a": 1}}),
+        ("problem", {"reference": 7}),
     ],
 )
 def test_malformed_runs_are_one_clear_error(run, path: str, value: object) -> None:
     with pytest.raises(NcukitError, match=r"run\.json cannot be understood"):
         read(run(document=changed(RUN, path, value)))
+
+
+PROBLEM = {"inputs": ["float32[112,64]", "mask=None"], "init": [], "reference": "3f1ac16755ab6ed1"}
+
+
+def test_the_problem_is_read_as_texts(run) -> None:
+    document = {**RUN, "sizes": {"n": "8", "eps": "0.5"}, "problem": PROBLEM}
+
+    assert read(run(document=document)).problem == {
+        "sizes": "n=8, eps=0.5",
+        "inputs": "float32[112,64]; mask=None",
+        "init": "",
+        "reference": "3f1ac16755ab6ed1",
+    }
+
+
+@pytest.mark.parametrize("said", [{}, {"sizes": {}}, {"problem": {}}, {"sizes": None, "problem": {"reference": ""}}])
+def test_a_run_that_does_not_say_has_no_problem(run, said: dict[str, Any]) -> None:
+    assert read(run(document={**RUN, **said})).problem == {}
+
+
+def test_spills_are_a_column_beside_the_registers(run) -> None:
+    report = read(run(launches=changed(LAUNCHES, "kernels.0.spills", 6)))
+
+    assert np.isnan(report.frame.spills[0]), "a fill is not Triton's"
+    assert report.frame.spills[1] == 6
+
+
+def test_spills_that_nobody_counted_are_missing_with_a_reason(run) -> None:
+    report = read(run(launches=changed(LAUNCHES, "kernels.0.spills", None)))
+
+    assert "spills" not in report.frame
+    assert report.missing["spills"] == "the compiler's count was not recorded for any launch"
+
+
+def several(*processes: int) -> dict[str, Any]:
+    """The recorded launches of several processes, as ``collect.launches`` joins them."""
+    return {
+        **LAUNCHES,
+        "kernels": {f"0@{number}" if number else "0": KERNEL for number in range(len(processes))},
+        "launches": [
+            {**LAUNCHES["launches"][0], "process": process, "kernel": f"0@{number}" if number else "0"}
+            for number, process in enumerate(processes)
+        ],
+    }
+
+
+CHATTER = "==PROF== Connected to process 1\n==WARNING== Note: Running with unmodified GPU clocks.\n"
+
+
+def process_page(process: int, *, unit: str = "ns", time: str = "10") -> str:
+    column = {"gpu__time_duration.sum": (unit, [time, time])}
+    return raw_page(column, kernels=["fill", "copy_kernel"], grids=["(2, 1, 1)", "(8, 1, 1)"], process=process)
+
+
+@pytest.mark.parametrize("numbers", [(780, 781, 782), (781, 12, 780), (780, 780, 780)])
+def test_the_tables_of_several_processes_join_their_own_launches(run, numbers: tuple[int, ...]) -> None:
+    tables = [CHATTER + process_page(number, time=str(10 + turn)) for turn, number in enumerate(numbers)]
+    report = read(run("".join(tables), launches=several(*numbers)))
+
+    assert list(report.frame.kernel) == ["fill", "copy_kernel"] * 3
+    assert [None if x is None else x.kernel for x in report.launches] == [None, "copy_kernel"] * 3
+    assert list(report.frame.process) == [number for number in numbers for _ in range(2)]
+    assert list(report.frame.duration_ns) == [10, 10, 11, 11, 12, 12]
+    assert (report.environment.clock_control, report.incomplete) == ("none", False)
+
+
+def test_each_table_has_its_own_units(run) -> None:
+    tables = process_page(780) + process_page(781, unit="us", time="0.5")
+
+    assert list(read(run(tables, launches=several(780, 781))).frame.duration_ns) == [10, 10, 500, 500]
+
+
+def test_a_process_whose_launches_are_not_the_recorded_ones_is_an_error(run) -> None:
+    tables = process_page(780) + process_page(781).replace("(8, 1, 1)", "(9, 1, 1)")
+
+    with pytest.raises(NcukitError, match="not the recorded ones"):
+        read(run(tables, launches=several(780, 781)))
+    with pytest.raises(NcukitError, match="not the recorded ones"):
+        read(run(process_page(780), launches=several(780, 781)))
 
 
 @pytest.mark.parametrize("text", ["", "{", "[" * 100000, "\x00", '{"schema_version": 1'])

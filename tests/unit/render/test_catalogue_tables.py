@@ -32,7 +32,7 @@ def test_computed_and_recorded_metrics_say_so() -> None:
 
     assert "= duration_ns / 1000" in table
     assert "= dram_bytes / duration_ns" in table
-    assert "= recorded by the harness" in table
+    assert "= from the recorded tensor arguments" in table
 
 
 def test_with_about_every_name_that_is_read_is_shown() -> None:
