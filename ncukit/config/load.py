@@ -1,131 +1,24 @@
 """``[tool.ncukit]`` → Settings. Strict: an unknown key names the nearest one, a wrong value its file and key.
 
 The nearest ``ncukit.toml`` (keys at the top level) or ``pyproject.toml`` with a ``[tool.ncukit]`` table
-counts; the search goes from the working directory upwards, and files are not merged.
+counts; the search goes from the working directory upwards, and files are not merged. Keys may be written with
+``-`` or ``_``.
 """
 
 from __future__ import annotations
 
-import math
 import tomllib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ncukit.config.readers import BUDGET, GATE, IGNORE, PROFILE, Reader, WrongValueError
+from ncukit.config.settings import DEFAULT, BudgetSettings, GateSettings, IgnoreSettings, ProfileSettings, Settings
 from ncukit.errors import NcukitError, nearest
 
-PRESETS = ("quick", "default", "full")
-CLOCK_CONTROLS = ("base", "none", "reset")
-CACHE_CONTROLS = ("all", "none")
-DEFAULT = "default"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProfileSettings:
-    """``[tool.ncukit.profile]``: how kernels are measured."""
-
-    preset: str = "default"
-    """Which metrics to collect: ``quick``, ``default`` or ``full``."""
-    clock_control: str = "base"
-    """ncu's ``--clock-control``: ``base`` locks the clocks, so that two runs can be compared; ``none``
-    measures at the clocks the kernel really gets; ``reset`` undoes a lock that a killed run left behind."""
-    cache_control: str = "all"
-    """ncu's ``--cache-control``: ``all`` flushes caches before every pass, ``none`` leaves them warm."""
-    timeout_s: float = 600.0
-    """Seconds after which a measurement is ended."""
-    launches: int | None = None
-    """Most launches to measure; None measures every launch of the profiled range."""
-    ncu: str | None = None
-    """The ncu to run; None looks it up. A relative path counts from the configuration file."""
-    python: str | None = None
-    """The Python that runs kernel files; None is the one that runs ncukit."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GateSettings:
-    """``[tool.ncukit.gate]``: budgets by metric name, as written in the file."""
-
-    minimum: Mapping[str, float] = field(default_factory=dict)
-    """``min = {dram_pct = 70}``: the measured value must not be below."""
-    maximum: Mapping[str, float] = field(default_factory=dict)
-    """``max = {duration_us = 6000}``: the measured value must not be above."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """The effective configuration and where each value came from."""
-
-    profile: ProfileSettings = field(default_factory=ProfileSettings)
-    gate: GateSettings = field(default_factory=GateSettings)
-    origins: Mapping[str, str] = field(default_factory=dict)
-    """Key such as ``profile.preset`` or ``gate.min.dram_pct`` → the file that set it, or ``default``."""
-    path: Path | None = None
-    """The configuration file, or None when there is none."""
-
-
-Reader = Callable[[Any], Any]
-
-
-class _WrongValueError(ValueError):
-    """What a value should have been; ``load`` adds file and key."""
-
-
-def _one_of(*allowed: str) -> Reader:
-    def read(value: Any) -> str:
-        if value not in allowed or not isinstance(value, str):
-            close = nearest(str(value), allowed, 1)
-            hint = f"; did you mean '{close[0]}'?" if close else ""
-            raise _WrongValueError(f"one of {', '.join(allowed)}{hint}")
-        return value
-
-    return read
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _seconds(value: Any) -> float:
-    if not _is_number(value) or value <= 0:
-        raise _WrongValueError("a number of seconds above 0")
-    return float(value)
-
-
-def _count(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise _WrongValueError("a whole number of at least 1")
-    return value
-
-
-def _program(value: Any) -> str:
-    if not isinstance(value, str) or not value or "\0" in value:
-        raise _WrongValueError("a program name or path in quotes")
-    return value
-
-
-def _budgets(value: Any) -> dict[str, float]:
-    if not isinstance(value, dict):
-        raise _WrongValueError("a table of metric = number, such as { dram_pct = 70 }")
-    for name, limit in value.items():
-        if not _is_number(limit):
-            raise _WrongValueError(f"a finite number for {name}, without quotes or units")
-    return {name: float(limit) for name, limit in value.items()}
-
-
-READERS: Mapping[str, Mapping[str, tuple[str, Reader]]] = {
-    "profile": {
-        "preset": ("preset", _one_of(*PRESETS)),
-        "clock_control": ("clock_control", _one_of(*CLOCK_CONTROLS)),
-        "cache_control": ("cache_control", _one_of(*CACHE_CONTROLS)),
-        "timeout_s": ("timeout_s", _seconds),
-        "launches": ("launches", _count),
-        "ncu": ("ncu", _program),
-        "python": ("python", _program),
-    },
-    "gate": {"min": ("minimum", _budgets), "max": ("maximum", _budgets)},
-}
-"""Section → key in the file → (field of the section's dataclass, reader)."""
+Keys = Mapping[str, tuple[str, Reader]]
+_LISTS: Mapping[str, Keys] = {"budget": BUDGET, "ignore": IGNORE}
+"""``[[gate.…]]``: key → what one entry may hold."""
 
 
 def load(start: Path | None = None, explicit: Path | None = None) -> Settings:
@@ -143,14 +36,16 @@ def load(start: Path | None = None, explicit: Path | None = None) -> Settings:
     if path is None or table is None:
         if explicit is not None:
             raise _error(explicit, "has no [tool.ncukit] table", "ncukit config")
-        return Settings(origins=_origins({}, ""))
-    values = _values(path, table)
-    return Settings(
-        profile=ProfileSettings(**values["profile"]),
-        gate=GateSettings(**values["gate"]),
-        origins=_origins(values, str(path)),
-        path=path,
-    )
+        return Settings(origins=_origins(set(), ""))
+    prefix = "tool.ncukit." if path.name == "pyproject.toml" else ""
+    sections = _known(path, prefix, _table_of(path, prefix.rstrip("."), table), ("profile", "gate"))
+    profile = _profile(path, f"{prefix}profile", sections.get("profile", {}))
+    gate = _gate(path, f"{prefix}gate", sections.get("gate", {}))
+    written = {
+        *(f"profile.{key}" for key in _plain(sections.get("profile", {}))),
+        *_written(_plain(sections.get("gate", {}))),
+    }
+    return Settings(profile=profile, gate=gate, origins=_origins(written, str(path)), path=path)
 
 
 def _find(start: Path | None) -> Path | None:
@@ -189,24 +84,62 @@ def _table(path: Path) -> dict[str, Any] | None:
     return table
 
 
-def _values(path: Path, table: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    prefix = "tool.ncukit." if path.name == "pyproject.toml" else ""
-    _known(path, prefix, table, tuple(READERS))
-    values: dict[str, dict[str, Any]] = {section: {} for section in READERS}
-    for section, entries in table.items():
-        if not isinstance(entries, dict):
-            raise _error(path, f"{prefix}{section} must be a table", f"edit {path}")
-        _known(path, f"{prefix}{section}.", entries, tuple(READERS[section]))
-        for key, value in entries.items():
-            name, reader = READERS[section][key]
-            try:
-                values[section][name] = reader(value)
-            except _WrongValueError as error:
-                shown = repr(value)[:80]
-                raise _error(path, f"{prefix}{section}.{key} = {shown} must be {error}", f"edit {path}") from error
+def _plain(table: Any) -> dict[str, Any]:
+    """The table with its keys as they are documented: ``max_drop`` is ``max-drop``, ``clock-control`` the other way."""
+    documented = {key.replace("-", "_"): key for key in (*PROFILE, *GATE, *BUDGET, *IGNORE, *_LISTS)}
+    return {documented.get(key.replace("-", "_"), key): value for key, value in table.items()}
+
+
+def _table_of(path: Path, key: str, value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise _error(path, f"{key} must be a table", f"edit {path}")
+    return value
+
+
+def _profile(path: Path, key: str, table: Any) -> ProfileSettings:
+    values = _read(path, key, table, PROFILE)
     for name in ("ncu", "python"):
-        if name in values["profile"]:
-            values["profile"][name] = _beside(path, values["profile"][name])
+        if name in values:
+            values[name] = _beside(path, values[name])
+    return ProfileSettings(**values)
+
+
+def _gate(path: Path, key: str, table: Any) -> GateSettings:
+    plain = _plain(_table_of(path, key, table))
+    lists = {name: _entries(path, f"{key}.{name}", plain.pop(name, []), keys) for name, keys in _LISTS.items()}
+    for number, entry in enumerate(lists["ignore"], start=1):
+        if "reason" not in entry:
+            raise _error(path, f"{key}.ignore, entry {number}, gives no reason", f"edit {path}", 'add reason = "why"')
+    return GateSettings(
+        **_read(path, key, plain, GATE, tuple(_LISTS)),
+        budgets=tuple(BudgetSettings(**entry) for entry in lists["budget"]),
+        ignore=tuple(IgnoreSettings(**entry) for entry in lists["ignore"]),
+    )
+
+
+def _entries(path: Path, key: str, value: Any, keys: Keys) -> list[dict[str, Any]]:
+    if not isinstance(value, list):
+        raise _error(path, f"{key} must be a list of tables, each written [[{key}]]", f"edit {path}")
+    read = [_read(path, f"{key}, entry {number}:", one, keys) for number, one in enumerate(value, start=1)]
+    for number, entry in enumerate(read, start=1):
+        if keys is BUDGET and BudgetSettings(**entry).empty:
+            cause = "it needs min, max, max-drop, max-rise or forbid"
+            raise _error(path, f"{key}, entry {number}, asks for nothing", f"edit {path}", cause)
+    return read
+
+
+def _read(path: Path, key: str, table: Any, keys: Keys, more: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The fields of one table. ``more``: keys that are read elsewhere, to be named in a hint."""
+    plain = _plain(_table_of(path, key.rstrip(":"), table))
+    stem = f"{key} " if key.endswith(":") else f"{key}."
+    values = {}
+    for word, value in _known(path, stem, plain, (*keys, *more)).items():
+        name, reader = keys[word]
+        try:
+            values[name] = reader(value)
+        except WrongValueError as error:
+            shown = repr(value)[:80]
+            raise _error(path, f"{stem}{word} = {shown} must be {error}", f"edit {path}") from error
     return values
 
 
@@ -215,22 +148,33 @@ def _beside(path: Path, program: str) -> str:
     return str(path.absolute().parent / Path(program).expanduser()) if "/" in program else program
 
 
-def _known(path: Path, prefix: str, table: Mapping[str, Any], known: tuple[str, ...]) -> None:
+def _known(path: Path, stem: str, table: dict[str, Any], known: tuple[str, ...]) -> dict[str, Any]:
     for key in table:
         if key not in known:
-            close = nearest(key.replace("-", "_"), known, 1)
-            hint = f"did you mean '{prefix}{close[0]}'?" if close else f"known here: {', '.join(known)}"
-            raise _error(path, f"has an unknown key '{prefix}{key}'", f"edit {path}", hint)
+            close = nearest(key, known, 1) or nearest(key.replace("-", "_"), known, 1)
+            hint = f"did you mean '{stem}{close[0]}'?" if close else f"known here: {', '.join(known)}"
+            raise _error(path, f"has an unknown key '{stem}{key}'", f"edit {path}", hint)
+    return table
 
 
-def _origins(values: Mapping[str, Mapping[str, Any]], path: str) -> dict[str, str]:
-    origins: dict[str, str] = {}
-    for one in fields(ProfileSettings):
-        origins[f"profile.{one.name}"] = path if one.name in values.get("profile", {}) else DEFAULT
-    for key, (name, _) in READERS["gate"].items():
-        for metric in values.get("gate", {}).get(name, {}):
-            origins[f"gate.{key}.{metric}"] = path
-    return origins
+def _written(gate: Mapping[str, Any]) -> set[str]:
+    """Keys of ``[gate]`` that the file sets: a table's members one by one, a list's entries by number."""
+    found = set()
+    for key, value in gate.items():
+        if isinstance(value, dict):
+            found |= {f"gate.{key}.{member}" for member in value}
+        elif key in _LISTS:
+            found |= {f"gate.{key}.{number}" for number in range(1, len(value) + 1)}
+        else:
+            found.add(f"gate.{key}")
+    return found
+
+
+def _origins(written: set[str], path: str) -> dict[str, str]:
+    """Every key that has a value → the file, or ``default``."""
+    plain = [f"profile.{key}" for key in PROFILE]
+    plain += [f"gate.{key}" for key in ("level", "baseline", "all-cases", "strict", "allow", "forbid")]
+    return {key: path if key in written else DEFAULT for key in (*plain, *sorted(written - set(plain)))}
 
 
 def _error(path: Path, what: str, next_command: str, cause: str = "") -> NcukitError:

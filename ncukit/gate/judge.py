@@ -2,101 +2,258 @@
 
 from __future__ import annotations
 
-import math
 import re
 import shlex
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ncukit.errors import NcukitError, nearest
-from ncukit.metrics import catalogue, formula_inputs
-from ncukit.model import Environment, Report, Status, TritonLaunch, Verdict
+from ncukit.collect.reference import code_of
+from ncukit.diagnose import NEGLIGIBLE, diagnose
+from ncukit.errors import NcukitError
+from ncukit.gate import verdicts
+from ncukit.gate.answer import Judged, Judgement
+from ncukit.gate.codes import Code
+from ncukit.gate.match import Pair, function_name, match
+from ncukit.gate.settle import ASKED
+from ncukit.gate.side import GAIN, side
+from ncukit.model import Environment, Report, Status, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    import pandas as pd
-
+    from ncukit.config import IgnoreSettings
     from ncukit.gate.budget import Budget
+    from ncukit.gate.readings import Entry
+    from ncukit.gate.reference import Reference
+    from ncukit.gate.side import Side
 
-_KEY = ["kernel", "grid", "block", "constexprs"]
+HEADLINE = ("duration_us", "dram_pct", "dram_gbps", "dram_bytes", "useful_dram_pct", "traffic_ratio", "registers")
+"""Metrics that outputs with numbers carry whatever the budgets ask."""
 _SHOWN_NAMES = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
-    """One kernel: launches of equal name, grid, block and (where recorded) constexprs."""
+class Policy:
+    """How verdicts are taken."""
 
-    kernel: str
-    """The kernel's name, or the ``-k`` pattern that no kernel matched."""
-    grid: str = ""
-    block: str = ""
-    constexprs: str = ""
-    """``BLOCK=1024, VEC=4`` when a harness recorded the launch."""
-    launches: int
-    """How many launches stand behind the medians; 0 when none matched."""
-    verdicts: tuple[Verdict, ...]
+    strict: bool = False
+    """What is ambiguous fails."""
+    ignore: tuple[IgnoreSettings, ...] = ()
+    allow: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judgement:
-    """The gate's answer."""
-
-    report_path: str
-    environment: Environment
-    kernels: tuple[Judged, ...]
-    collect_command: str = ""
-    """The command that would measure what could not be judged, or empty."""
-    notes: tuple[str, ...] = ()
-
-    @property
-    def verdicts(self) -> tuple[Verdict, ...]:
-        """Every verdict, in the order of the kernels."""
-        return tuple(verdict for kernel in self.kernels for verdict in kernel.verdicts)
-
-    @property
-    def status(self) -> Status:
-        """A failure wins over what could not be judged; no verdict at all is not a pass."""
-        statuses = {verdict.status for verdict in self.verdicts}
-        if Status.FAIL in statuses:
-            return Status.FAIL
-        return Status.PASS if statuses == {Status.PASS} else Status.UNJUDGED
+def needed(budgets: Iterable[Budget]) -> tuple[str, ...]:
+    """The metrics to read for these budgets: theirs, and those that say whether a change is one."""
+    return tuple(dict.fromkeys((*(b.metric for b in budgets if b.bound != "forbid"), *ASKED, *HEADLINE)))
 
 
-def judge(report: Report, budgets: Sequence[Budget], patterns: Iterable[str] = ()) -> Judgement:
-    """Hold every budget against every kernel of the report that a pattern names (all without patterns).
+def judge(
+    report: Report,
+    budgets: Sequence[Budget],
+    patterns: Iterable[str] = (),
+    *,
+    reference: Reference | None = None,
+    policy: Policy | None = None,
+) -> Judgement:
+    """Hold every budget against every kernel of the report that it is for.
 
     Args:
         report: the measurements.
         budgets: see ``ncukit.gate.budget.collect``.
-        patterns: exact kernel names, or ``regex:EXPR`` to match a part of the name.
+        patterns: judge only these kernels: exact names, or ``regex:EXPR`` to match a part of the name.
+        reference: what drops and rises are counted from; see ``ncukit.gate.reference.find``.
+        policy: how verdicts are taken.
 
     Raises:
         NcukitError: a pattern is not a regular expression.
     """
+    policy = policy or Policy()
     matchers = {pattern: _matcher(pattern) for pattern in patterns}
-    names = [str(name) for name in report.frame["kernel"].unique()]
-    chosen = {name for name in names if not matchers or any(match(name) for match in matchers.values())}
-    unmatched = [pattern for pattern, match in matchers.items() if not any(map(match, names))]
-    kernels = [
-        *_kernels(report, budgets, chosen),
-        *(_absent(pattern, budgets, names) for pattern in unmatched),
-    ]
-    if report.incomplete:
-        kernels.append(_unjudged("(launches that are lost)", budgets, "the report ends too early or a launch failed"))
-    lacking = dict.fromkeys(
-        verdict.metric
-        for kernel in kernels
-        for verdict in kernel.verdicts
-        if verdict.status is Status.UNJUDGED and kernel.launches and not _elsewhere(verdict, report)
-    )
+    wants_causes = any(budget.bound == "forbid" or budget.metric == GAIN for budget in budgets)
+    mine = side(report, needed(budgets), diagnose(report) if wants_causes else None)
+    other = reference.side if reference is not None else None
+    pairs = match(other.entries, mine.entries) if other is not None else ()
+    desk = _Desk(report=report, side=mine, reference=reference, pairs=pairs, policy=policy, named=bool(matchers))
+    chosen = [e for e in mine.entries if not matchers or any(match_(e.kernel) for match_ in matchers.values())]
+    names = [entry.kernel for entry in mine.entries]
+    kernels = [judged for entry in chosen if (judged := desk.judged(entry, budgets)) is not None]
+    kernels += [_absent(p, budgets, names) for p, match_ in matchers.items() if not any(map(match_, names))]
+    if not matchers:
+        kernels += desk.unfound(budgets)
+    kernels += desk.left_over(budgets, kernels)
     return Judgement(
         report_path=report.path,
         environment=report.environment,
+        case=mine.case,
+        target=report.target,
         kernels=tuple(kernels),
-        collect_command=_collect_command(report, list(lacking)),
+        entries=tuple(chosen),
+        against=reference.against if reference is not None else None,
+        strict=policy.strict,
+        collect_command=_collect_command(report, kernels),
         notes=() if names else ("the report holds no launch",),
     )
+
+
+def absent(judgements: Sequence[Judgement], budgets: Sequence[Budget], cases: Iterable[str]) -> Judgement | None:
+    """What no report is of, though it should be: the answer where every case has to be measured.
+
+    Args:
+        judgements: the answers on the reports that there are.
+        budgets: all budgets.
+        cases: the cases of the baseline.
+
+    Returns:
+        A judgement with a verdict for each case that is missing; None when none is.
+    """
+    globs = {b.case: [one for one in budgets if one.case == b.case] for b in budgets if b.case}
+    there = {judgement.case for judgement in judgements}
+    kernels = [
+        _unjudged(glob, mine, Code.CASE_ABSENT, "a budget is for this case, and no report is of it")
+        for glob, mine in globs.items()
+        if not any(_of_case(glob, j.case, j.target, j.entries) for j in judgements)
+    ]
+    kernels += [
+        _unjudged(case, budgets, Code.CASE_ABSENT, "the baseline holds this case, and no report is of it")
+        for case in dict.fromkeys(cases)
+        if case not in there
+    ]
+    if not kernels:
+        return None
+    where = judgements[0].environment if judgements else Environment()
+    return Judgement(report_path="(no report)", environment=where, case="(missing)", kernels=tuple(kernels))
+
+
+def _of_case(glob: str, case: str, target: str, entries: Iterable[Entry]) -> bool:
+    """Whether a glob over cases names a run by its name or target, or one of its kernels by grid or constexpr."""
+    words = [case, target]
+    for entry in entries:
+        words += [_grid(entry.grid), *entry.constexprs.split(", ")]
+    return not glob or any(fnmatchcase(word, glob) for word in words if word)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Desk:
+    """What lies before the judge while the kernels of one report are judged."""
+
+    report: Report
+    side: Side
+    reference: Reference | None
+    pairs: tuple[Pair, ...]
+    """Which of the reference's kernels do the work of which of the report's."""
+    policy: Policy
+    named: bool
+    """Whether the user chose kernels with ``-k``: then none is too small to judge."""
+
+    def judged(self, entry: Entry, budgets: Sequence[Budget]) -> Judged | None:
+        """The verdicts on one kernel; None when no budget is for it."""
+        found = [self._verdict(budget, entry) for budget in budgets if self._is_for(budget, entry)]
+        if not found:
+            return None
+        return Judged(
+            kernel=entry.kernel,
+            grid=entry.grid,
+            block=entry.block,
+            constexprs=entry.constexprs,
+            launches=entry.launches,
+            share=self._share(entry),
+            path=entry.path,
+            line=entry.line,
+            verdicts=tuple(found),
+        )
+
+    def unfound(self, budgets: Sequence[Budget]) -> list[Judged]:
+        """Budgets whose kernel did not run in a case that is theirs."""
+        names = [entry.kernel for entry in self.side.entries]
+        found = []
+        for glob in dict.fromkeys(b.kernel for b in budgets if b.kernel):
+            mine = [b for b in budgets if b.kernel == glob and (not b.case or self._of_case(b.case, None))]
+            if mine and names and not any(_named(glob, name) for name in names):
+                found.append(_absent(glob, mine, names))
+        return found
+
+    def left_over(self, budgets: Sequence[Budget], kernels: Sequence[Judged]) -> list[Judged]:
+        """What nobody launched: nothing at all, kernels that only the baseline has, launches that are lost."""
+        found = []
+        if not self.side.entries:
+            reason = "the report holds no launch"
+            found.append(_unjudged("(no launch)", budgets, Code.NOTHING_MEASURED, reason))
+        elif not kernels:
+            reason = f"every budget is for other kernels or cases than {self.side.case}"
+            found.append(_unjudged("(no budget for this report)", budgets, Code.NO_BUDGET_APPLIES, reason))
+        for pair in self.pairs:
+            mine = [
+                b for b in budgets if b.against_baseline and any(_named(b.kernel or "*", e.kernel) for e in pair.before)
+            ]
+            if mine and not pair.after and not self.named and self._heavy(pair):
+                reason = f"{self._reference_name()} has it, this report does not"
+                found.append(_unjudged(pair.before[0].kernel, mine, Code.KERNEL_ABSENT, reason))
+        file = self.report.target.split(" ")[0]
+        if self.report.code and "source" not in self.policy.allow and code_of(Path(file)) not in ("", self.report.code):
+            reason = f"{file} has changed since it was measured; --allow source judges the old measurement"
+            found.append(_unjudged("(kernel file)", budgets, Code.STALE_SOURCE, reason))
+        if self.report.incomplete:
+            reason = "the report ends too early or a launch failed"
+            found.append(_unjudged("(launches that are lost)", budgets, Code.INCOMPLETE, reason))
+        return found
+
+    def _verdict(self, budget: Budget, entry: Entry) -> Verdict:
+        share = self._share(entry)
+        longest = max((self._share(one) or 0.0 for one in self.side.entries), default=0.0)
+        for one in self.policy.ignore:
+            if (
+                one.metric in ("", budget.metric)
+                and _named(one.kernel, entry.kernel)
+                and self._of_case(one.case, entry)
+            ):
+                return verdicts.plain(budget, entry, Code.IGNORED, one.reason)
+        if not budget.kernel and not self.named and share is not None and share < NEGLIGIBLE * longest:
+            reason = f"{share:.2g} of the report's time; a budget that names it would judge it"
+            return verdicts.plain(budget, entry, Code.NO_WEIGHT, reason)
+        verdict = self._held(budget, entry)
+        if verdict.status is Status.AMBIGUOUS and self.policy.strict:
+            verdict = replace(verdict, status=Status.FAIL, reason=f"{verdict.reason}; --strict")
+        if verdict.status is Status.FAIL and budget.level == "warn":
+            verdict = replace(verdict, status=Status.WARN)
+        return verdict
+
+    def _held(self, budget: Budget, entry: Entry) -> Verdict:
+        if budget.bound == "forbid":
+            return verdicts.forbidden(budget, entry)
+        if budget.against_baseline:
+            return verdicts.moved(budget, entry, self._pair(entry), self.reference, self.report)
+        return verdicts.limited(budget, entry, self._pair(entry), self.report)
+
+    def _is_for(self, budget: Budget, entry: Entry) -> bool:
+        return (not budget.kernel or _named(budget.kernel, entry.kernel)) and self._of_case(budget.case, entry)
+
+    def _of_case(self, glob: str, entry: Entry | None) -> bool:
+        return _of_case(glob, self.side.case, self.side.target, (entry,) if entry is not None else ())
+
+    def _share(self, entry: Entry) -> float | None:
+        total = self.side.total_us
+        return entry.time_us / total if entry.time_us is not None and total > 0 else None
+
+    def _pair(self, entry: Entry) -> Pair | None:
+        return next((pair for pair in self.pairs if any(entry is one for one in pair.after)), None)
+
+    def _heavy(self, pair: Pair) -> bool:
+        total = self.reference.side.total_us if self.reference is not None and self.reference.side is not None else 0.0
+        return any(e.time_us is None or e.time_us >= NEGLIGIBLE * total for e in pair.before)
+
+    def _reference_name(self) -> str:
+        return f"'{self.reference.against.name}'" if self.reference is not None else "the baseline"
+
+
+def _grid(text: str) -> str:
+    """``7168x1x1`` of ``(7168, 1, 1)``."""
+    return "x".join(re.findall(r"\d+", text))
+
+
+def _named(glob: str, kernel: str) -> bool:
+    return fnmatchcase(kernel, glob) or fnmatchcase(function_name(kernel), glob)
 
 
 def _matcher(pattern: str) -> Callable[[str], bool]:
@@ -114,181 +271,31 @@ def _matcher(pattern: str) -> Callable[[str], bool]:
     return lambda name: bool(search(name) or search(function_name(name)))
 
 
-def function_name(name: str) -> str:
-    """``foo`` of a demangled ``void ns::foo<int, 4>(float *)``; any other name as it is."""
-    bare = name.replace("(anonymous namespace)::", "").replace("<unnamed>::", "")
-    before = ""
-    while before != bare:
-        before, bare = bare, re.sub(r"<[^<>]*>", "", bare)
-    words = bare.partition("(")[0].rpartition("::")[2].split()
-    return words[-1] if words else name
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Reading:
-    """One metric over the launches of one kernel."""
-
-    launches: int
-    counted: int = 0
-    """Launches that have a value."""
-    median: float = math.nan
-    low: float = math.nan
-    high: float = math.nan
-
-
-def _kernels(report: Report, budgets: Sequence[Budget], chosen: set[str]) -> list[Judged]:
-    frame = _keyed(report, [budget.metric for budget in budgets])
-    grouped = frame[frame["kernel"].isin(chosen)].groupby(_KEY, sort=False, observed=True, dropna=False)
-    sizes = grouped.size()
-    readings = {
-        metric: list(grouped[metric].agg(["count", "median", "min", "max"]).itertuples(index=False, name=None))
-        for metric in frame.columns
-        if metric not in _KEY
-    }
-    kernels = []
-    for place, (key, launches) in enumerate(sizes.items()):
-        kernel, grid, block, constexprs = ("" if part != part else str(part) for part in _parts(key))
-        verdicts = []
-        for budget in budgets:
-            reading = _Reading(launches=int(launches))
-            if budget.metric in readings:
-                counted, median, low, high = readings[budget.metric][place]
-                reading = replace(reading, counted=int(counted), median=median, low=low, high=high)
-            verdicts.append(_verdict(kernel, budget, reading, report))
-        kernels.append(
-            Judged(
-                kernel=kernel,
-                grid=grid,
-                block=block,
-                constexprs=constexprs,
-                launches=int(launches),
-                verdicts=tuple(verdicts),
-            )
-        )
-    return kernels
-
-
-def _parts(key: object) -> tuple[object, ...]:
-    return key if isinstance(key, tuple) else (key,)
-
-
-def _keyed(report: Report, metrics: Sequence[str]) -> pd.DataFrame:
-    """The columns that matter, with the constexprs beside the other parts of the key."""
-    present = [name for name in dict.fromkeys((*_KEY[:3], *metrics)) if name in report.frame.columns]
-    frame = report.frame[present].replace([math.inf, -math.inf], math.nan)
-    launches = report.launches if len(report.launches) == len(frame) else (None,) * len(frame)
-    texts = {
-        constexprs: ", ".join(f"{name}={value}" for name, value in constexprs)
-        for constexprs in {_constexprs(launch) for launch in launches}
-    }
-    absent = {name: "" for name in _KEY[:3] if name not in frame.columns}
-    return frame.assign(**absent, constexprs=[texts[_constexprs(launch)] for launch in launches])
-
-
-def _constexprs(launch: TritonLaunch | None) -> tuple[tuple[str, object], ...]:
-    return tuple(launch.constexprs.items()) if launch is not None else ()
-
-
-def _verdict(kernel: str, budget: Budget, reading: _Reading, report: Report) -> Verdict:
-    status, reason = Status.PASS, _spread(reading)
-    if reading.counted and _breaks(budget, reading.median):
-        status, reason = Status.FAIL, "; ".join(filter(None, (_miss(budget, reading.median), reason)))
-    elif reading.counted < reading.launches:
-        # a median over the launches that happen to have a value would pass in place of those that do not
-        status, reason = Status.UNJUDGED, _why_missing(budget.metric, reading, report)
-    return Verdict(
-        kernel=kernel,
-        metric=budget.metric,
-        unit=budget.unit,
-        bound=budget.bound,
-        limit=budget.limit,
-        measured=float(reading.median) if reading.counted else None,
-        status=status,
-        reason=reason,
-    )
-
-
-def _breaks(budget: Budget, measured: float) -> bool:
-    return measured < budget.limit if budget.bound == "min" else measured > budget.limit
-
-
-def _miss(budget: Budget, measured: float) -> str:
-    unit = "points" if budget.unit == "%" else budget.unit
-    return f"{abs(measured - budget.limit):.4g} {unit} {'below' if budget.bound == 'min' else 'above'} the limit"
-
-
-def _spread(reading: _Reading) -> str:
-    if reading.launches == 1 or not reading.counted:
-        return ""
-    return f"median of {reading.counted} launches, {reading.low:.6g} to {reading.high:.6g}"
-
-
-def _why_missing(metric: str, reading: _Reading, report: Report) -> str:
-    known = report.missing.get(metric, "")
-    if reading.counted:
-        lacking = reading.launches - reading.counted
-        return f"{lacking} of {reading.launches} launches have no value" + (f": {known}" if known else "")
-    if known:
-        return known
-    if metric in report.frame.columns:
-        others = "; other kernels have one" if _some_value(report, metric) else ""
-        recorded = ", since only Triton's launches are recorded" if others and _needs_record(metric) else ""
-        return f"no launch of this kernel has a value{others}{recorded}"
-    inputs = formula_inputs(catalogue()[metric].formula) if metric in catalogue() else []
-    lacking_inputs = [name for name in inputs if name not in report.frame.columns]
-    if lacking_inputs:
-        reasons = [f"{name} ({report.missing.get(name, 'not in the report')})" for name in lacking_inputs]
-        return f"it is computed from {', '.join(reasons)}"
-    if inputs:
-        return "the GPU's limits are unknown; name the GPU with --gpu"
-    close = nearest(metric, [str(c) for c in report.frame.columns if "__" in str(c)], 1) if "__" in metric else []
-    return "the report does not hold it" + (f"; did you mean {close[0]}?" if close else "")
-
-
-def _elsewhere(verdict: Verdict, report: Report) -> bool:
-    """Whether other kernels have the value that this one lacks: then measuring again brings nothing new."""
-    return verdict.measured is None and _some_value(report, verdict.metric)
-
-
-def _some_value(report: Report, metric: str) -> bool:
-    return metric in report.frame.columns and bool(report.frame[metric].abs().lt(math.inf).any())
-
-
-def _needs_record(metric: str) -> bool:
-    """Whether the harness, not ncu, has to supply a part of the metric."""
-    entry = catalogue().get(metric)
-    if entry is None or entry.ncu:
-        return False
-    return not entry.formula or any(map(_needs_record, formula_inputs(entry.formula)))
-
-
 def _absent(pattern: str, budgets: Sequence[Budget], names: Sequence[str]) -> Judged:
     functions = list(dict.fromkeys(function_name(name) for name in names))
     more = f" and {len(functions) - _SHOWN_NAMES} more" if functions[_SHOWN_NAMES:] else ""
     shown = ", ".join(functions[:_SHOWN_NAMES]) + more
-    return _unjudged(pattern, budgets, f"no kernel of the report matches; it has {shown or 'none'}")
+    return _unjudged(pattern, budgets, Code.KERNEL_ABSENT, f"no kernel of the report matches; it has {shown or 'none'}")
 
 
-def _unjudged(kernel: str, budgets: Sequence[Budget], reason: str) -> Judged:
+def _unjudged(kernel: str, budgets: Sequence[Budget], code: Code, reason: str) -> Judged:
     """Every budget unjudged for one reason, for something that is not in the report."""
-    verdicts = tuple(
-        Verdict(
-            kernel=kernel,
-            metric=budget.metric,
-            unit=budget.unit,
-            bound=budget.bound,
-            limit=budget.limit,
-            measured=None,
-            status=Status.UNJUDGED,
-            reason=reason,
-        )
-        for budget in budgets
+    found = tuple(verdicts.about(kernel, budget, code, reason) for budget in budgets)
+    return Judged(kernel=kernel, launches=0, verdicts=found)
+
+
+def _collect_command(report: Report, kernels: Sequence[Judged]) -> str:
+    """The command that would measure what is missing; nothing that other kernels have: they were measured alike."""
+    lacking = dict.fromkeys(
+        verdict.metric
+        for kernel in kernels
+        for verdict in kernel.verdicts
+        if verdict.code in (Code.METRIC_MISSING, Code.CAUSE_UNKNOWN)
+        and kernel.launches
+        and not (verdict.measured is None and verdicts.some_value(report, verdict.metric))
     )
-    return Judged(kernel=kernel, launches=0, verdicts=verdicts)
-
-
-def _collect_command(report: Report, metrics: list[str]) -> str:
-    if not metrics:
+    if not lacking:
         return ""
     target = shlex.quote(report.target) if report.target else "KERNEL.py"
-    return f"ncukit profile {target} --metrics {','.join(metrics)}"
+    from_ncu = [name for name in lacking if name != GAIN and name not in verdicts.causes()]
+    return f"ncukit profile {target} --metrics {','.join(from_ncu)}" if from_ncu else f"ncukit profile {target}"

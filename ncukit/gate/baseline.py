@@ -1,0 +1,93 @@
+"""Baselines: what kernels measured when somebody accepted it, in ``profiles/baselines/NAME/GPU.json``.
+
+One file a name and GPU, with one case for each thing that was measured.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ncukit.collect.session import gpu_slug
+from ncukit.errors import Exit, NcukitError, nearest
+from ncukit.gate.baseline_format import Baseline, Kept, dumped, load, rounded
+
+if TYPE_CHECKING:
+    from ncukit.gate.side import Side
+
+__all__ = ["FOLDER", "Baseline", "Kept", "dumped", "load"]  # and what is defined here
+
+FOLDER = Path("profiles") / "baselines"
+
+
+def known() -> tuple[Baseline, ...]:
+    """Every baseline below the working directory, by name and GPU."""
+    return tuple(load(path) for path in sorted(FOLDER.glob("*/*.json")))
+
+
+def of(name: str, gpu: str) -> Baseline | None:
+    """The baseline of a name on a GPU; None when there is none.
+
+    Args:
+        name: as in ``--against`` or ``--name``.
+        gpu: the GPU's name as a report has it.
+    """
+    path = FOLDER / name / f"{gpu_slug(gpu)}.json"
+    return load(path) if path.is_file() else None
+
+
+def is_baseline(path: Path) -> bool:
+    """Whether a JSON file is a baseline, not ncu's metrics: it names the columns of its readings."""
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            head = file.read(200)
+    except OSError:
+        return False
+    return '"schema_version"' in head and '"columns"' in head
+
+
+def others(name: str) -> tuple[str, ...]:
+    """The GPUs for which a baseline of this name exists."""
+    return tuple(sorted(path.stem for path in (FOLDER / name).glob("*.json")))
+
+
+def missing(name: str) -> NcukitError:
+    """The error for a name of which there is no baseline at all."""
+    names = sorted({path.parent.name for path in FOLDER.glob("*/*.json")})
+    close = nearest(name, names)
+    hint = f"did you mean {' or '.join(close)}?" if close else f"there are {', '.join(names)}" if names else ""
+    return NcukitError(
+        f"there is no baseline '{name}' in {FOLDER}",
+        causes=tuple(filter(None, (hint, f"baselines are looked for below the working directory, {Path.cwd().name}/"))),
+        next_command="ncukit baseline save REPORT" + (f" --name {name}" if name != "main" else ""),
+        exit_code=Exit.NOTHING,
+    )
+
+
+def path_of(baseline: Baseline) -> Path:
+    """Where its file stands, from the working directory."""
+    return FOLDER / baseline.name / f"{baseline.gpu}.json"
+
+
+def empty(name: str, gpu: str) -> Baseline:
+    """A baseline without cases.
+
+    Args:
+        name: its name.
+        gpu: the GPU's name as a report has it.
+    """
+    return Baseline(name=name, gpu=gpu_slug(gpu))
+
+
+def with_case(baseline: Baseline, side: Side, saved: str, reason: str) -> Baseline:
+    """The baseline with one more case, or with a case replaced, which its history then tells."""
+    before = baseline.cases.get(side.case)
+    line = {
+        "case": side.case,
+        "saved": saved,
+        "reason": reason,
+        "total_us": [None if before is None else rounded(before.side.total_us), rounded(side.total_us)],
+    }
+    kept = Kept(side=side, saved=saved, reason=reason)
+    return replace(baseline, cases={**baseline.cases, side.case: kept}, history=(*baseline.history, line))
