@@ -1,101 +1,115 @@
-"""The gate's answer for people: one line a kernel and budget, then what the metrics mean."""
+"""The gate's answer for people: one line a kernel and budget, what it was compared with, and what the metrics mean."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from ncukit import metrics
-from ncukit.gate.judge import function_name
-from ncukit.model import Environment, Status, Verdict
-from ncukit.render.text import apart, columns, number, paint, visible
+from ncukit.gate.answer import WORST_FIRST, overall
+from ncukit.model import Status
+from ncukit.render.gate_rows import folded, rows
+from ncukit.render.gate_text import (
+    EXPLAINED,
+    MOST_WORDS,
+    RECORDED,
+    WORD,
+    bounded,
+    cells,
+    compared,
+    counts,
+    device,
+    nothing_judged,
+    outcome,
+    remark,
+    word,
+)
+from ncukit.render.text import columns, paint
 
 if TYPE_CHECKING:
-    from ncukit.gate import Judged, Judgement
+    from ncukit.gate.answer import Against, Judgement
+    from ncukit.model import Environment
+    from ncukit.render.gate_rows import Row
 
-EXPLAINED = ("dram_pct", "dram_gbps", "useful_dram_pct")
-"""Three readings of "how fast is DRAM used" that are easily taken for one another."""
-_LONG = 60
-_STYLE = {Status.PASS: "green", Status.FAIL: "red", Status.UNJUDGED: "yellow"}
-_WORD = {Status.PASS: "pass", Status.FAIL: "FAIL", Status.UNJUDGED: "not judged"}
+_STYLE = {
+    Status.PASS: "green",
+    Status.FAIL: "red",
+    Status.UNJUDGED: "yellow",
+    Status.AMBIGUOUS: "cyan",
+    Status.WARN: "bold",
+    Status.IGNORED: "dim",
+}
 
 
-def render(judgement: Judgement, *, color: bool = False) -> str:
-    """The judgement as text."""
+def render(*judgements: Judgement, color: bool = False) -> str:
+    """One page a report; of several, the verdict over all comes first."""
+    pages = [_page(judgement, color) for judgement in judgements]
+    if len(pages) == 1:
+        return pages[0]
+    status = overall(judgements)
+    told = ", ".join(f"{n} {WORD[s]}" for s in WORST_FIRST if (n := sum(j.status is s for j in judgements)))
+    verdict = paint(f"gate: {WORD[status]}", _STYLE[status], color)
+    return "\n".join([f"{verdict}   {len(pages)} reports: {told}\n", *pages])
+
+
+def _page(judgement: Judgement, color: bool) -> str:
+    shown, ignored = folded(rows(judgement, short=True))
     lines = [device_line(judgement.environment, color), _headline(judgement, color), ""]
-    labels = _labels(judgement.kernels)
-    rows = [["kernel", "metric", "measured", "limit", "verdict", ""]]
-    for kernel, label in zip(judgement.kernels, labels, strict=True):
-        rows += [_row(label, verdict, color) for verdict in kernel.verdicts]
-    table = columns(rows, "<<><<<")
-    lines += [paint(table[0], "dim", color), *table[1:]] if len(rows) > 1 else []
-    lines += [visible(note) for note in judgement.notes]
+    lines += _table(shown, color)
+    lines += [paint(line, "dim", color) for line in ignored]
+    lines += [bounded(note, MOST_WORDS) for note in judgement.notes]
+    lines += _against(judgement.against, color) if judgement.against is not None else []
     lines += _footnotes(judgement)
     return "\n".join(lines) + "\n"
 
 
 def device_line(environment: Environment, color: bool) -> str:
     """What was measured where; a recording says so before anything else."""
-    parts = [
-        environment.gpu or "unknown GPU",
-        f"ncu {environment.ncu_version}" if environment.ncu_version else "",
-        {"none": "clocks free", "base": "clocks locked to base"}.get(environment.clock_control, ""),
-    ]
-    line = visible(" · ".join(part for part in parts if part))
-    return paint("RECORDED, not measured now: ", "yellow", color) + line if environment.recorded else line
+    line = device(environment)
+    return paint(f"{RECORDED}: ", "yellow", color) + line if environment.recorded else line
 
 
 def _headline(judgement: Judgement, color: bool) -> str:
-    statuses = [verdict.status for verdict in judgement.verdicts]
-    counts = [
-        f"{statuses.count(status)} {word}"
-        for status, word in (
-            (Status.FAIL, "failed"),
-            (Status.UNJUDGED, "not judged"),
-            (Status.PASS, "passed"),
-        )
-        if status in statuses
-    ]
-    verdict = paint(f"gate: {_WORD[judgement.status]}", _STYLE[judgement.status], color)
-    return f"{verdict}   {', '.join(counts) or 'no kernel'}   {visible(judgement.report_path)}"
+    verdict = paint(f"gate: {WORD[judgement.status]}", _STYLE[judgement.status], color)
+    strict = " (strict: what is ambiguous fails)" if judgement.strict and judgement.count(Status.AMBIGUOUS) else ""
+    nothing = nothing_judged(judgement) if judgement.verdicts else ""
+    said = ", ".join(filter(None, (counts(judgement), nothing)))
+    return f"{verdict}   {said}{strict}   {bounded(judgement.report_path, MOST_WORDS)}"
 
 
-def _labels(kernels: tuple[Judged, ...]) -> list[str]:
-    """Names, with as much of grid, block and constexprs as it takes to tell two kernels apart."""
-    labels = _names([kernel.kernel for kernel in kernels])
-    for part in ("grid", "block", "constexprs"):
-        repeated = {label for label in labels if labels.count(label) > 1} if len(set(labels)) < len(labels) else set()
-        labels = [
-            f"{label} {visible(getattr(kernel, part))}".rstrip() if label in repeated else label
-            for kernel, label in zip(kernels, labels, strict=True)
+def _table(shown: list[Row], color: bool) -> list[str]:
+    """One line a verdict; the baseline has a column only where something is counted from it."""
+    if not shown:
+        return []
+    table = [["kernel", "metric", "measured", "baseline", "limit", "verdict", ""]]
+    for row in shown:
+        measured, baseline, limit = cells(row.verdict)
+        verdict = paint(word(row.verdict), _STYLE[row.verdict.status], color)
+        table.append([row.name, bounded(row.verdict.metric), measured, baseline, limit, verdict, remark(row.verdict)])
+    align = "<<>><<<"
+    if not any(cell[3] for cell in table[1:]):
+        table, align = [cell[:3] + cell[4:] for cell in table], "<<><<<"
+    lines = columns(table, align)
+    return [paint(lines[0], "dim", color), *lines[1:]]
+
+
+def _against(against: Against, color: bool) -> list[str]:
+    lines = ["", compared(against)]
+    if against.differences:
+        table = [["field", "before", "after", ""]]
+        table += [
+            [bounded(one.field), bounded(one.before) or "-", bounded(one.after) or "-", outcome(one)]
+            for one in against.differences
         ]
-    return labels
-
-
-def _names(kernels: list[str]) -> list[str]:
-    """A long C++ signature is shown by its function name, unless another kernel has the same."""
-    short = {name: function_name(name) if len(name) > _LONG else name for name in kernels}
-    shared = [one for one in short.values() if list(short.values()).count(one) > 1]
-    return [visible(name if short[name] in shared else short[name]) for name in kernels]
-
-
-def _row(label: str, verdict: Verdict, color: bool) -> list[str]:
-    unit = f" {verdict.unit}" if verdict.unit else ""
-    limit, measured = number(verdict.limit), "-"
-    if verdict.measured is not None:
-        measured, limit = apart(verdict.measured, verdict.limit)
-    return [
-        label,
-        visible(verdict.metric),
-        measured + (unit if verdict.measured is not None else ""),
-        f"{verdict.bound} {limit}{unit}",
-        paint(_WORD[verdict.status], _STYLE[verdict.status], color),
-        visible(verdict.reason),
-    ]
+        drawn = columns(table, "<<<<")
+        lines += [paint(drawn[0], "dim", color), *drawn[1:]]
+    if not against.found and against.save_command:
+        lines.append(f"to save this report as that baseline: {bounded(against.save_command, MOST_WORDS)}")
+    return lines
 
 
 def _footnotes(judgement: Judgement) -> list[str]:
     used = {verdict.metric for verdict in judgement.verdicts}
     lines = [f"{name}: {metrics.catalogue()[name].about}" for name in EXPLAINED if name in used]
     if judgement.collect_command:
-        lines.append(f"to measure what is missing: {visible(judgement.collect_command)}")
+        lines.append(f"to measure what is missing: {bounded(judgement.collect_command, MOST_WORDS)}")
     return ["", *lines] if lines else []

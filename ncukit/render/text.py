@@ -12,12 +12,17 @@ if TYPE_CHECKING:
 CODES: Mapping[str, str] = MappingProxyType(
     {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 )
+_COMMAND = re.compile(r"(?<!\S)::|##\[")
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def visible(text: str) -> str:
-    """Text from outside on one line, with control characters shown instead of obeyed."""
-    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
+    """Text from outside on one line, with control characters shown instead of obeyed.
+
+    GitHub's runner also obeys what looks like its own commands in a log: ``::error::`` and ``##[group]``.
+    """
+    shown = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
+    return _COMMAND.sub(lambda found: f"\\x{ord(found[0][0]):02x}{found[0][1:]}", shown)
 
 
 def paint(text: str, style: str, color: bool) -> str:
