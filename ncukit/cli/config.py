@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ncukit.cli.output import chosen_format, emit, format_option
+from ncukit.cli.output import chosen_format, emit, format_option, plain, say
 from ncukit.cli.settings import config_option
 
 if TYPE_CHECKING:
@@ -22,9 +22,14 @@ def command(settings: Settings, format_: str | None, output: Path | None) -> Non
     """Show the settings and where each is from.
 
     Settings stand in [tool.ncukit.profile] and [tool.ncukit.gate] of the nearest pyproject.toml, or without
-    the tool.ncukit prefix in the nearest ncukit.toml. Options on the command line override them.
+    the tool.ncukit prefix in the nearest ncukit.toml. Options on the command line override them. Budgets are checked
+    here as the gate checks them: an unknown metric or cause is an error.
     """
+    from ncukit.gate.budget import configured
     from ncukit.render import settings as pages
 
+    for budget in configured(settings):
+        if budget.note:
+            say(f"note: {plain(budget.note)}")
     text = pages.render_json(settings) if chosen_format(format_, output) == "json" else pages.render(settings)
     emit(text, output)

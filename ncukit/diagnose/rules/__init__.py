@@ -112,7 +112,8 @@ def judge(rule: Rule, case: Case) -> Finding | Silence:
     absent = [name for name in rule.NEEDS if case.kernel.get(name) is None]
     if absent:
         reasons = [f"{name} ({case.kernel.missing.get(name, 'not collected')})" for name in absent]
-        return Silence(code=rule.CODE, cause=rule.CAUSE, reason=f"needs {', '.join(reasons)}")
+        reason = f"needs {', '.join(reasons)}"
+        return Silence(code=rule.CODE, cause=rule.CAUSE, reason=reason, missing=tuple(absent))
     answer = rule.judge(case)
     if isinstance(answer, str):
         return Silence(code=rule.CODE, cause=rule.CAUSE, reason=answer)

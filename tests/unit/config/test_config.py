@@ -70,8 +70,8 @@ def test_program_paths_count_from_the_file_and_bare_names_stay(tmp_path: Path) -
     [
         ("[profil]\n", ["unknown key 'profil'", "did you mean 'profile'?"]),
         (
-            "[profile]\nclock-control = 'none'\n",
-            ["'profile.clock-control'", "did you mean 'profile.clock_control'?"],
+            "[profile]\nclock-contrl = 'none'\n",
+            ["'profile.clock-contrl'", "did you mean 'profile.clock_control'?"],
         ),
         ("[profile]\nzzz = 1\n", ["'profile.zzz'", "known here: preset"]),
         ("profile = 3\n", ["profile must be a table"]),

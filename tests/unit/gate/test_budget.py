@@ -6,7 +6,7 @@ import pytest
 
 from ncukit.config import GateSettings, Settings
 from ncukit.errors import Exit, NcukitError
-from ncukit.gate import collect, parse
+from ncukit.gate.budget import collect, parse
 
 
 def settings(minimum: dict[str, float] | None = None, maximum: dict[str, float] | None = None) -> Settings:
@@ -91,7 +91,9 @@ def test_a_metric_without_direction_is_not_noted() -> None:
 
 
 def test_the_command_line_overrides_by_metric_and_adds() -> None:
-    budgets = collect(["dram_pct=80"], ["duration_us=6000"], settings({"dram_pct": 70, "l2_pct": 10}))
+    budgets = collect(
+        [parse("dram_pct=80", "min"), parse("duration_us=6000", "max")], settings({"dram_pct": 70, "l2_pct": 10})
+    )
 
     assert [(b.metric, b.limit, b.origin) for b in budgets] == [
         ("dram_pct", 80.0, "command line"),
@@ -102,7 +104,7 @@ def test_the_command_line_overrides_by_metric_and_adds() -> None:
 
 def test_no_budget_at_all_is_a_usage_error_with_the_command_filled_in() -> None:
     with pytest.raises(NcukitError, match="no budget given") as caught:
-        collect([], [], Settings(), "my report.csv")
+        collect([], Settings(), "my report.csv")
 
     assert Exit.USAGE is caught.value.exit_code
     assert "ncukit gate 'my report.csv' --min" in caught.value.next_command
@@ -110,23 +112,29 @@ def test_no_budget_at_all_is_a_usage_error_with_the_command_filled_in() -> None:
 
 def test_a_minimum_above_the_maximum_is_an_error_that_names_both_places() -> None:
     with pytest.raises(NcukitError, match="nothing can pass") as caught:
-        collect([], ["dram_pct=60"], settings({"dram_pct": 70}))
+        collect([parse("dram_pct=60", "max")], settings({"dram_pct": 70}))
 
     assert "file p.toml" in caught.value.causes[0]
     assert "command line" in caught.value.causes[0]
 
 
 def test_minimum_equal_to_maximum_is_allowed() -> None:
-    assert len(collect(["registers=32"], ["registers=32"], Settings())) == 2
+    assert len(collect([parse("registers=32", "min"), parse("registers=32", "max")], Settings())) == 2
 
 
 def test_two_limits_for_one_metric_are_an_error_also_under_two_names() -> None:
     with pytest.raises(NcukitError, match="dram_pct has two min budgets"):
-        collect(["dram_pct=70", "dram__throughput.avg.pct_of_peak_sustained_elapsed=80"], [], Settings())
+        collect(
+            [
+                parse(f"{name}", "min")
+                for name in ("dram_pct=70", "dram__throughput.avg.pct_of_peak_sustained_elapsed=80")
+            ],
+            Settings(),
+        )
 
-    assert len(collect(["dram_pct=70", "dram_pct=70.0"], [], Settings())) == 1
+    assert len(collect([parse("dram_pct=70", "min"), parse("dram_pct=70.0", "min")], Settings())) == 1
 
 
 def test_an_unknown_metric_in_the_configuration_names_the_file() -> None:
     with pytest.raises(NcukitError, match=r"p\.toml: gate\.min: no metric is called 'dram_pc'"):
-        collect([], [], settings({"dram_pc": 70}))
+        collect([], settings({"dram_pc": 70}))

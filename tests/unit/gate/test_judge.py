@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 
 from ncukit.errors import Exit, NcukitError
-from ncukit.gate import judge, parse
-from ncukit.gate.judge import function_name
+from ncukit.gate.budget import parse
+from ncukit.gate.judge import judge
+from ncukit.gate.match import function_name
 from ncukit.model import Status, TritonLaunch
 
 MIN70 = parse("dram_pct=70", "min")
