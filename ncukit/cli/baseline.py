@@ -56,7 +56,7 @@ def save(reports: tuple[str, ...], name: str | None, reason: str, gpu: str | Non
     replaced: that is what `promote` is for, and it asks for a reason.
     """
     name = name or settings.gate.baseline
-    return _keep([_side(report, gpu) for report in reports], reports, name, reason, replacing=False)
+    return _keep([_side(report, gpu, settings) for report in reports], reports, name, reason, replacing=False)
 
 
 @command.command("promote")
@@ -83,7 +83,7 @@ def promote(source: str, name: str | None, reason: str, gpu: str | None, setting
             raise baseline.missing(source)
         sides = [kept.side for one in baseline.known() if one.name == source for kept in one.cases.values()]
     else:
-        sides = [_side(source, gpu)]
+        sides = [_side(source, gpu, settings)]
     return _keep(sides, (source,), name, reason, replacing=True)
 
 
@@ -119,7 +119,9 @@ def show(name: str, gpu: str | None, format_: str | None, output: Path | None) -
     return int(Exit.OK)
 
 
-def _side(report: str, gpu: str | None) -> Side:
+def _side(report: str, gpu: str | None, settings: Settings) -> Side:
+    from ncukit.gate.baseline import trimmed
+    from ncukit.gate.budget import configured
     from ncukit.gate.compare import measured
     from ncukit.read import read
 
@@ -137,7 +139,7 @@ def _side(report: str, gpu: str | None) -> Side:
             f"{report} does not name its GPU, and baselines are kept by GPU",
             next_command=f"ncukit baseline save {report} --gpu H200",
         )
-    return side
+    return trimmed(side, (budget.metric for budget in configured(settings)))
 
 
 def _keep(sides: Sequence[Side], reports: Sequence[str], name: str, reason: str, *, replacing: bool) -> int:

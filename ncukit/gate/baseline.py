@@ -12,13 +12,55 @@ from typing import TYPE_CHECKING
 from ncukit.collect.session import gpu_slug
 from ncukit.errors import Exit, NcukitError, nearest
 from ncukit.gate.baseline_format import Baseline, Kept, dumped, load, rounded
+from ncukit.gate.match import WEIGHT
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ncukit.gate.side import Side
 
 __all__ = ["FOLDER", "Baseline", "Kept", "dumped", "load"]  # and what is defined here
 
 FOLDER = Path("profiles") / "baselines"
+KEPT = (
+    "duration_us",
+    "sm_elapsed_cycles",
+    "dram_bytes",
+    "dram_pct",
+    "dram_gbps",
+    "useful_dram_pct",
+    "traffic_ratio",
+    "gain_left",
+    "l2_pct",
+    "l2_sectors",
+    "l2_read_sectors",
+    "l2_read_hit_pct",
+    "l1_pct",
+    "l1_wavefronts",
+    "load_sector_use_pct",
+    "store_sector_use_pct",
+    "local_load_sectors",
+    "local_store_sectors",
+    "shared_load_conflicts",
+    "shared_store_conflicts",
+    "instructions",
+    "issue_pct",
+    "fp64_pct",
+    "tensor_pct",
+    "xu_pct",
+    "stall_long_scoreboard_pct",
+    "stall_short_scoreboard_pct",
+    "stall_barrier_pct",
+    "registers",
+    "spills",
+    "shared_bytes",
+)
+"""What a baseline keeps of each kernel, beside the metrics of configured budgets: enough to say that and why something
+changed, and short enough to be read in a review."""
+
+
+KEPT_OF_LIGHT = ("duration_us", "dram_bytes", "registers", "spills")
+"""The same of a kernel that takes next to no time."""
 
 
 def known() -> tuple[Baseline, ...]:
@@ -68,6 +110,22 @@ def missing(name: str) -> NcukitError:
 def path_of(baseline: Baseline) -> Path:
     """Where its file stands, from the working directory."""
     return FOLDER / baseline.name / f"{baseline.gpu}.json"
+
+
+def trimmed(side: Side, more: Iterable[str] = ()) -> Side:
+    """The side with the readings that a baseline keeps.
+
+    Args:
+        side: see ``ncukit.gate.compare.measured``.
+        more: metrics of budgets that count from it.
+    """
+    wanted = tuple(more)
+    heavy, light = {*KEPT, *wanted}, {*KEPT_OF_LIGHT, *wanted}
+    entries = []
+    for entry in side.entries:
+        kept = light if entry.time_us is not None and entry.time_us < WEIGHT * side.total_us else heavy
+        entries.append(replace(entry, readings={name: r for name, r in entry.readings.items() if name in kept}))
+    return replace(side, entries=tuple(entries))
 
 
 def empty(name: str, gpu: str) -> Baseline:

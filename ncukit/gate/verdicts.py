@@ -126,7 +126,11 @@ def moved(budget: Budget, entry: Entry, pair: Pair | None, reference: Reference 
     first, second = pair.readings(budget.metric)
     group = "" if pair.single else f"as a group, {pair.name}"
     if first is None or second is None:
-        why = f"'{name}' does not hold it" if pair.single else f"{group}: this metric cannot be added up over kernels"
+        why = (
+            f"'{name}' does not hold it; a baseline keeps what configured budgets name"
+            if pair.single
+            else f"{group}: this metric cannot be added up over kernels"
+        )
         return about(entry.kernel, budget, Code.NOT_IN_BASELINE, why, measured=measured)
     change = settle(budget.metric, pair)
     code, reason = _moved(budget, first, second, change)

@@ -13,9 +13,13 @@ from hypothesis import strategies as st
 from ncukit.errors import NcukitError
 from ncukit.gate import baseline, baseline_format
 from ncukit.gate.baseline_format import Baseline, Kept, dumped, load
+from ncukit.gate.budget import parse
 from ncukit.gate.compare import measured
+from ncukit.gate.judge import judge, needed
 from ncukit.gate.readings import Entry, Reading
+from ncukit.gate.reference import find
 from ncukit.gate.side import Side
+from ncukit.model import Status
 from ncukit.read import read
 
 REPEATS = Path(__file__).parents[2] / "golden" / "repeats"
@@ -160,3 +164,29 @@ def test_any_case_survives_the_file(tmp_path_factory, kernels: list, target: str
     back = load(path).cases["case"]
 
     assert (back.side.entries, back.side.target, back.reason) == (entries, target, reason)
+
+
+def test_the_projects_own_baseline_holds_for_its_recordings() -> None:
+    """Eight kernels, saved from five launches each; the recordings are single launches of another job."""
+    root = Path(__file__).parents[3]
+    kept = load(root / "profiles/baselines/main/h200.json")
+
+    for case, one in kept.cases.items():
+        report = read(root / "profiles/h200" / case)
+        budgets = [parse(text, "max-rise") for text in ("duration_us=3%", "dram_bytes=1%")]
+        budgets += [parse("useful_dram_pct=3%", "max-drop"), parse("local-memory", "forbid"), parse("spills=0", "max")]
+        reference = find(str(root / "profiles/baselines/main/h200.json"), report, needed(budgets))
+        judgement = judge(report, budgets, reference=reference)
+        assert judgement.status is Status.PASS, [v for v in judgement.verdicts if v.status is not Status.PASS]
+        assert one.side.entries
+    assert len(kept.cases) == 8
+
+
+def test_a_kernel_of_no_weight_keeps_little_and_a_budgets_metric_is_kept() -> None:
+    side = measured(read(REPEATS / "instance_norm_1"))
+
+    fill, norm = baseline.trimmed(side, ["l2_write_sectors"]).entries
+
+    assert set(fill.readings) == {"duration_us", "dram_bytes", "registers", "l2_write_sectors"}
+    assert {"useful_dram_pct", "gain_left", "l2_write_sectors"} <= set(norm.readings)
+    assert "conversion_instructions" not in norm.readings
