@@ -1,5 +1,17 @@
-"""``python -m ncukit``: the command line without its entry point."""
+"""The ``ncukit`` script, and ``python -m ncukit``."""
 
-from ncukit.cli import main
+from __future__ import annotations
 
-main()
+
+def main() -> None:
+    """Load and run the command line; Ctrl-C while it loads ends as it does later, without a traceback."""
+    try:
+        from ncukit.cli import main as command_line
+
+        command_line()
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None  # ncukit.errors.Exit.INTERRUPTED, which may not be loaded yet
+
+
+if __name__ == "__main__":
+    main()

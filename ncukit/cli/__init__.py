@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import os
+import signal
 import sys
+import time
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 import click
 
 from ncukit import __version__
+from ncukit.cli.groups import WantsCommand
+from ncukit.cli.output import patient_streams, plain
 from ncukit.errors import Exit, NcukitError
 
-VERBS = ("profile", "diagnose", "gate", "metrics", "gpus", "doctor", "explain", "config")
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
+VERBS = ("profile", "diagnose", "gate", "compare", "baseline", "metrics", "gpus", "doctor", "explain", "config")
+TIDYING_S = 12.0
+"""Seconds that the end of a verb may take: ncu and its program get twice five to end (``ncukit.collect.process``)."""
 
 
-class Verbs(click.Group):
+class Verbs(WantsCommand):
     """A group whose commands live in ``ncukit.cli.<verb>`` and are imported when they are named or listed."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -59,16 +72,39 @@ def root() -> None:
 
 def main(args: list[str] | None = None) -> None:
     """Run the command line and exit with one of ``ncukit.errors.Exit``."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")  # an ASCII terminal gets ? for µ, not a traceback
-    code = run(args)
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # the reader went away (`| head`): what it wanted it has; the verdict's exit code stands
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with _ending_in_order():
+        patient_streams()
+        code = run(args)
+        try:
+            sys.stdout.flush()
+        except NcukitError as error:
+            _print_error(error)
+            code = int(error.exit_code)
     sys.exit(code)
+
+
+@contextlib.contextmanager
+def _ending_in_order() -> Iterator[None]:
+    """Let Ctrl-C, a cancelled job and a closed terminal end a verb alike: ncu is stopped and temporary folders go."""
+    last = -math.inf
+
+    def end(_: int, __: FrameType | None) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last > TIDYING_S:  # an impatient second Ctrl-C must not cut the tidying short
+            last = now
+            raise KeyboardInterrupt
+
+    signals = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    # what was ignored on purpose stays ignored: nohup, a job in the background
+    ours = [n for n in signals if signal.getsignal(n) in (signal.default_int_handler, signal.SIG_DFL)]
+    for number in ours:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)  # the verdict is made: from here on a signal just ends the process
 
 
 def run(args: list[str] | None = None) -> int:
@@ -88,17 +124,16 @@ def run(args: list[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         return int(Exit.INTERRUPTED)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return int(Exit.OK)
     except Exception as error:
         if os.environ.get("NCUKIT_DEBUG"):
             raise
+        import shlex
+
         _print_error(
             NcukitError(
                 f"internal error: {type(error).__name__}: {str(error)[:300]}",
                 causes=("this is a bug in ncukit; please report it with the output of the command below",),
-                next_command=f"NCUKIT_DEBUG=1 ncukit {' '.join(sys.argv[1:])}",
+                next_command=f"NCUKIT_DEBUG=1 ncukit {shlex.join(sys.argv[1:])}",
             )
         )
         return int(Exit.USAGE)
@@ -106,8 +141,6 @@ def run(args: list[str] | None = None) -> int:
 
 
 def _print_error(error: NcukitError) -> None:
-    from ncukit.cli.output import plain
-
     click.echo(click.style("error: ", fg="red", bold=True) + plain(error.message), err=True)
     for index, cause in enumerate(error.causes):
         click.echo(f"  {'why: ' if index == 0 else '     '}{plain(cause)}", err=True)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ncukit.cli.groups import WantsCommand
 from ncukit.cli.output import chosen_format, emit, format_option, next_step, plain, say
 from ncukit.cli.settings import config_option
 from ncukit.errors import Exit, NcukitError
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from ncukit.gate.side import Side
 
 
-@click.group("baseline")
+@click.group("baseline", cls=WantsCommand)
 def command() -> None:
     """Save, list, show and promote baselines.
 

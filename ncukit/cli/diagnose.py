@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     metavar="GAIN",
     help="Exit 1 when a finding is worth this factor or more.",
 )
-@format_option("console", "json")
+@format_option("console", "json", "sarif")
 def command(
     report: str,
     gpu: str | None,
@@ -41,15 +41,26 @@ def command(
     For each kernel of REPORT: the ladder of limits, what removing a cause is worth, and where in the code. REPORT is
     anything that holds ncu's readings: a run directory, a .csv of either page (with ncu's chatter in it), a
     .ncu-rep, a metrics .json, or - for standard input.
+
+    SARIF is for code scanning: one result a finding, at the kernel's line. Its paths count from the folder that
+    ncukit is started in, which should be the checkout's root.
     """
     from ncukit.diagnose import diagnose
     from ncukit.read import read
 
-    diagnosis = diagnose(read(report, gpu=gpu), gpu=gpu, source=source)
-    if chosen_format(format_, output) == "json":
+    chosen = chosen_format(format_, output)
+    measured = read(report, gpu=gpu)
+    diagnosis = diagnose(measured, gpu=gpu, source=source)
+    if chosen == "json":
         from ncukit.render.json import render
 
         emit(render(diagnosis), output)
+    elif chosen == "sarif":
+        from pathlib import Path
+
+        from ncukit.render import sarif
+
+        emit(sarif.render(diagnosis, sarif.places_of(measured, source), Path.cwd()), output)
     else:
         from ncukit.render.console import diagnosis_page
 
@@ -62,8 +73,8 @@ def command(
     silent = all(k.bound == "unknown" and not k.findings for k in diagnosis.kernels) and not diagnosis.pipeline
     if silent:
         next_step(f"ncukit profile {diagnosis.target or 'FILE.py'} --preset default")
-        measured = any(k.duration_us is not None for k in diagnosis.kernels)
-        return int(Exit.OK if measured else Exit.NOTHING)
+        timed = any(k.duration_us is not None for k in diagnosis.kernels)
+        return int(Exit.OK if timed else Exit.NOTHING)
     findings = [f for k in diagnosis.kernels for f in k.findings] + list(diagnosis.pipeline)
     tune = [f for f in findings if f.severity == "tune"]
     best = max(tune, key=lambda f: f.gain.best if f.gain else 0.0, default=None)

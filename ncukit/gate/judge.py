@@ -21,7 +21,7 @@ from ncukit.gate.side import GAIN, side
 from ncukit.model import Environment, Report, Status, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from ncukit.config import IgnoreSettings
     from ncukit.gate.budget import Budget
@@ -75,7 +75,17 @@ def judge(
     mine = side(report, needed(budgets), diagnose(report) if wants_causes else None)
     other = reference.side if reference is not None else None
     pairs = match(other.entries, mine.entries) if other is not None else ()
-    desk = _Desk(report=report, side=mine, reference=reference, pairs=pairs, policy=policy, named=bool(matchers))
+    total = mine.total_us
+    desk = _Desk(
+        report=report,
+        side=mine,
+        reference=reference,
+        pairs=pairs,
+        of={id(entry): pair for pair in pairs for entry in pair.after},
+        shares={id(e): e.time_us / total for e in mine.entries if e.time_us is not None and total > 0},
+        policy=policy,
+        named=bool(matchers),
+    )
     chosen = [e for e in mine.entries if not matchers or any(match_(e.kernel) for match_ in matchers.values())]
     names = [entry.kernel for entry in mine.entries]
     kernels = [judged for entry in chosen if (judged := desk.judged(entry, budgets)) is not None]
@@ -143,6 +153,10 @@ class _Desk:
     reference: Reference | None
     pairs: tuple[Pair, ...]
     """Which of the reference's kernels do the work of which of the report's."""
+    of: Mapping[int, Pair]
+    """The pair of each entry of the report, by identity."""
+    shares: Mapping[int, float]
+    """Share of the report's time of each entry that was timed, by identity."""
     policy: Policy
     named: bool
     """Whether the user chose kernels with ``-k``: then none is too small to judge."""
@@ -200,8 +214,7 @@ class _Desk:
         return found
 
     def _verdict(self, budget: Budget, entry: Entry) -> Verdict:
-        share = self._share(entry)
-        longest = max((self._share(one) or 0.0 for one in self.side.entries), default=0.0)
+        share, longest = self._share(entry), max(self.shares.values(), default=0.0)
         for one in self.policy.ignore:
             if (
                 one.metric in ("", budget.metric)
@@ -233,11 +246,10 @@ class _Desk:
         return _of_case(glob, self.side.case, self.side.target, (entry,) if entry is not None else ())
 
     def _share(self, entry: Entry) -> float | None:
-        total = self.side.total_us
-        return entry.time_us / total if entry.time_us is not None and total > 0 else None
+        return self.shares.get(id(entry))
 
     def _pair(self, entry: Entry) -> Pair | None:
-        return next((pair for pair in self.pairs if any(entry is one for one in pair.after)), None)
+        return self.of.get(id(entry))
 
     def _heavy(self, pair: Pair) -> bool:
         total = self.reference.side.total_us if self.reference is not None and self.reference.side is not None else 0.0

@@ -106,6 +106,10 @@ def differences(before: Side, after: Side, allow: Iterable[str] = ()) -> tuple[D
         for name, (code, word) in IDENTITY.items()
         if name in before.identity and name in after.identity and before.identity[name] != after.identity[name]
     ]
+    told = "reference" in before.identity and "reference" in after.identity
+    if not told and before.target and after.target and before.target != after.target:
+        # nothing says whether two files solve the same problem
+        found.append(Difference(field="target", before=before.target, after=after.target, code=None))
     return tuple(sorted(found, key=lambda one: one.code is None or one.allowed))
 
 

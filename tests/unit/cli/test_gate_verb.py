@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -34,7 +35,7 @@ def report(make_report, monkeypatch, tmp_path):
         asked.append((path, gpu))
         if path == "absent.csv":
             raise NcukitError("absent.csv does not exist", next_command="ls")
-        return made
+        return replace(made, path=path)
 
     monkeypatch.setattr(ncukit.read, "read", read)
     monkeypatch.chdir(tmp_path)
