@@ -72,14 +72,17 @@ def promote(source: str, name: str | None, reason: str, gpu: str | None, setting
     SOURCE is a report, or the name of another baseline, all of whose cases are taken over. What was there before
     stays in the file's history, with the reason.
     """
-    from pathlib import Path
-
     from ncukit.gate import baseline
+    from ncukit.gate.reference import is_there
 
     if not reason.strip():
-        raise NcukitError("--reason is empty", causes=("a promotion without a reason cannot be reviewed",))
+        raise NcukitError(
+            "--reason is empty",
+            causes=("a promotion without a reason cannot be reviewed",),
+            next_command=f"ncukit baseline promote {source} --reason 'fused the two passes'",
+        )
     name = name or settings.gate.baseline
-    if source != "-" and not Path(source).exists():
+    if not is_there(source):
         if not baseline.others(source):
             raise baseline.missing(source)
         sides = [kept.side for one in baseline.known() if one.name == source for kept in one.cases.values()]
@@ -128,12 +131,19 @@ def _side(report: str, gpu: str | None, settings: Settings) -> Side:
 
     found = read(report, gpu=gpu)
     side = measured(found)
-    if found.incomplete or not side.entries:
+    why = "launches are lost" if found.incomplete else side.broken or ("" if side.entries else "it holds no launch")
+    if why:
         raise NcukitError(
-            f"{report} is no measurement to keep: {'launches are lost' if found.incomplete else 'it holds no launch'}",
+            f"{report} is no measurement to keep: {why}",
             causes=("a baseline of a part would let the rest through",),
             next_command=f"ncukit profile {found.target or 'KERNEL.py'}",
             exit_code=Exit.NOTHING,
+        )
+    if report == "-":
+        raise NcukitError(
+            "standard input has no name under which a baseline could keep it",
+            causes=("a case is called after its kernel file or its report",),
+            next_command="save it to a file first: ncukit baseline save report.csv",
         )
     if "gpu" not in side.identity:
         raise NcukitError(
@@ -151,24 +161,28 @@ def _keep(sides: Sequence[Side], reports: Sequence[str], name: str, reason: str,
     from ncukit.gate import baseline
 
     today = datetime.now(UTC).date().isoformat()
-    files: dict[str, Baseline] = {}
+    by_gpu: dict[str, list[Side]] = {}
     for side in sides:
-        gpu = side.identity["gpu"]
-        if gpu not in files:
-            files[gpu] = baseline.of(name, gpu) or baseline.empty(name, gpu)
-        if side.case in files[gpu].cases and not replacing:
-            raise NcukitError(
-                f"the baseline '{name}' already holds {side.case}",
-                causes=("saving over it would let a regression become the measure",),
-                next_command=f"ncukit baseline promote {quote(reports[0])} --to {name} --reason 'why'",
-            )
-        files[gpu] = baseline.with_case(files[gpu], side, today, reason)
+        by_gpu.setdefault(baseline.empty(name, side.identity["gpu"]).gpu, []).append(side)
         if side.recorded:
             say(f"note: {plain(side.case)} is a recording, not a measurement of now")
-    for one in files.values():
-        path = baseline.path_of(one)
-        emit(baseline.dumped(one), path)
-        say(f"kept in {path}: {', '.join(plain(side.case) for side in sides if side.identity['gpu'] in files)}")
+    with baseline.locked(name):
+        files: list[tuple[Baseline, list[Side]]] = []
+        for mine in by_gpu.values():
+            one = baseline.of(name, mine[0].identity["gpu"]) or baseline.empty(name, mine[0].identity["gpu"])
+            for side in mine:
+                if side.case in one.cases and not replacing:
+                    raise NcukitError(
+                        f"the baseline '{name}' already holds {side.case}",
+                        causes=("saving over it would let a regression become the measure",),
+                        next_command=f"ncukit baseline promote {quote(reports[0])} --to {name} --reason 'why'",
+                    )
+                one = baseline.with_case(one, side, today, reason)
+            files.append((one, mine))
+        for one, mine in files:
+            path = baseline.path_of(one)
+            emit(baseline.dumped(one), path)
+            say(f"kept in {path}: {', '.join(plain(side.case) for side in mine)}")
     target = quote(reports[0]) if len(reports) == 1 and reports[0] != "-" else "REPORT"
     next_step(f"git add {baseline.FOLDER}; ncukit gate {target} --against {name} --max-rise duration_us=3%")
     return int(Exit.OK)

@@ -73,6 +73,7 @@ def command(
     from ncukit.cli.gate import allowed
     from ncukit.gate.compare import compare, measured
 
+    _check(before, after, run)
     words = allowed((*options["allow"], *settings.gate.allow))
     if run:
         one, two = _measured(before, after, settings, options)
@@ -86,30 +87,45 @@ def command(
     return _end(comparison, options["fail_on"], settings)
 
 
+RUN_ONLY = ("sizes", "preset", "timeout", "clock_control", "cache_control", "python", "keep", "repeat")
+
+
+def _check(before: str, after: str, run: bool) -> None:
+    """Options of ``--run`` mean nothing without it, and kernel files are no reports."""
+    context = click.get_current_context()
+    given = click.core.ParameterSource.COMMANDLINE
+    for name in RUN_ONLY if not run else ():
+        if context.get_parameter_source(name) is given:
+            option = "--size" if name == "sizes" else f"--{name.replace('_', '-')}"
+            raise click.UsageError(f"{option} is for --run, which measures; reports are what they are.")
+    if not run and (before.endswith(".py") or after.endswith(".py")):
+        raise click.UsageError("A kernel file is no report: --run measures A and B, and then compares them.")
+
+
 def _first(word: str, second: Report, gpu: str | None) -> Side:
     """The side that A names: a report, or the case of a baseline that B is of."""
     from pathlib import Path
 
     from ncukit.gate import baseline
     from ncukit.gate.compare import measured
+    from ncukit.gate.reference import is_there
     from ncukit.gate.side import case_of
     from ncukit.read import read
 
-    path = Path(word)
-    if word == "-" or path.exists():
+    if is_there(word):
+        path = Path(word)
         found = baseline.load(path) if path.suffix == ".json" and baseline.is_baseline(path) else None
         if found is None:
             return measured(read(word, gpu=gpu))
     else:
         found = baseline.of(word, second.environment.gpu)
-        if found is None and not baseline.others(word):
-            if "/" in word or path.suffix:
-                return measured(read(word, gpu=gpu))  # which says what is wrong with it
+        elsewhere = baseline.others(word)
+        if found is None and not elsewhere:
             raise baseline.missing(word)
         if found is None:
             raise NcukitError(
-                f"the baseline '{word}' is of {', '.join(baseline.others(word))}, not of this GPU",
-                next_command=f"ncukit compare {baseline.FOLDER / word}/{baseline.others(word)[0]}.json B --allow gpu",
+                f"the baseline '{word}' is of {', '.join(elsewhere)}, not of this GPU",
+                next_command=f"ncukit compare {baseline.FOLDER / word}/{elsewhere[0]}.json B --allow gpu",
                 exit_code=Exit.NOTHING,
             )
     case = case_of(second)

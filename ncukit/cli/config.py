@@ -28,8 +28,7 @@ def command(settings: Settings, format_: str | None, output: Path | None) -> Non
     from ncukit.gate.budget import configured
     from ncukit.render import settings as pages
 
-    for budget in configured(settings):
-        if budget.note:
-            say(f"note: {plain(budget.note)}")
+    for note in dict.fromkeys(budget.note for budget in configured(settings) if budget.note):
+        say(f"note: {plain(note)}")
     text = pages.render_json(settings) if chosen_format(format_, output) == "json" else pages.render(settings)
     emit(text, output)

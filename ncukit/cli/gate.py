@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from ncukit.gate.answer import Judgement
     from ncukit.gate.budget import Budget
     from ncukit.gate.judge import Policy
+    from ncukit.gate.reference import Reference
+    from ncukit.model import Report
 
 EXIT_CODES = {"pass": Exit.OK, "fail": Exit.FAILED, "unjudged": Exit.NOTHING}
 FORMATS = {
@@ -104,22 +108,26 @@ def command(
     from ncukit.gate.budget import collect
     from ncukit.gate.judge import Policy
 
-    if len(set(reports)) < len(reports):
+    if len({os.path.normpath(report) for report in reports}) < len(reports):
         raise NcukitError("one report is named twice", next_command="name each report once")
+    places = [str(place) for place in (*(place for _, place in also), output) if place is not None]
+    if len({os.path.normpath(place) for place in places}) < len(places):
+        raise NcukitError("two outputs go to one file", next_command="give --also and -o a file each")
     budgets = collect(_typed(options, options["minimum"], options["maximum"]), settings, reports[0])
-    for budget in budgets:
-        if budget.note:
-            say(f"note: {plain(budget.note)}")
+    for note in dict.fromkeys(budget.note for budget in budgets if budget.note):
+        say(f"note: {plain(note)}")
     allow = allowed((*options["allow"], *settings.gate.allow))
     strict = settings.gate.strict if options["strict"] is None else options["strict"]
     every = settings.gate.all_cases if options["all_cases"] is None else options["all_cases"]
     policy = Policy(strict=strict, ignore=settings.gate.ignore, allow=allow)
     name = options["against"] or settings.gate.baseline
     asked = options["against"] is not None or any(budget.against_baseline for budget in budgets)
-    judgements = [_judged(report, budgets, kernels, policy, name, asked=asked, gpu=gpu) for report in reports]
+    find_ = partial(_reference, name, options["against"], budgets, allow, gpu)
+    judgements = [_judged(report, budgets, kernels, policy, find_, asked=asked, gpu=gpu) for report in reports]
     judgements += _missing(judgements, budgets, name) if every else []
-    for extra, place in also:
-        emit(_text(judgements, extra, color=False), place)
+    texts = [(_text(judgements, extra, color=False), place) for extra, place in also]
+    for text, place in texts:
+        emit(text, place)
     emit(_text(judgements, chosen_format(format_, output), color=wants_color(output)), output)
     code = EXIT_CODES[overall(judgements).value]
     next_step(plain(_next(judgements, code)))
@@ -131,20 +139,34 @@ def _judged(
     budgets: Sequence[Budget],
     kernels: Sequence[str],
     policy: Policy,
-    name: str,
+    find_: Callable[[Report], Reference],
     *,
     asked: bool,
     gpu: str | None,
 ) -> Judgement:
     """The answer on one report. A baseline that nobody asked for is used when it is there, and else not missed."""
-    from ncukit.gate.judge import judge, needed
-    from ncukit.gate.reference import find
+    from ncukit.gate.judge import judge
     from ncukit.read import read
 
     measured = read(report, gpu=gpu)
-    reference = find(name, measured, needed(budgets), policy.allow, gpu)
+    reference = find_(measured)
     wanted = asked or reference.side is not None
     return judge(measured, budgets, kernels, reference=reference if wanted else None, policy=policy)
+
+
+def _reference(
+    name: str,
+    against: str | None,
+    budgets: Sequence[Budget],
+    allow: tuple[str, ...],
+    gpu: str | None,
+    report: Report,
+) -> Reference:
+    """What to count from: what ``--against`` names, or the configured baseline, whatever files are called like it."""
+    from ncukit.gate.judge import needed
+    from ncukit.gate.reference import find
+
+    return find(name, report, needed(budgets), allow, gpu, by_name=against is None)
 
 
 def _missing(judgements: Sequence[Judgement], budgets: Sequence[Budget], name: str) -> list[Judgement]:
@@ -204,9 +226,9 @@ def _next(judgements: Sequence[Judgement], code: Exit) -> str:
 
     if code is Exit.NOTHING and (command := next((j.collect_command for j in judgements if j.collect_command), "")):
         return command
-    references = [judgement.against for judgement in judgements if judgement.against is not None]
-    if save := next((reference.save_command for reference in references if reference.save_command), ""):
-        return save
+    saves = [judgement.against.save_command for judgement in judgements if judgement.against is not None]
+    if code is Exit.NOTHING and any(saves):  # never after a failure: that is no measure for later runs
+        return next(filter(None, saves))
     # the reader of standard input cannot be asked again
     worst = next((j for j in judgements if EXIT_CODES[j.status.value] is code), judgements[0])
     again = worst.report_path in ("-", "(no report)")

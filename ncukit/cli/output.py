@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 """What a disk answers, whatever path is named on it."""
-SUFFIXES = {".json": "json", ".md": "markdown", ".csv": "csv", ".sarif": "sarif", ".xml": "junit"}
+SUFFIXES = {".json": "json", ".md": "markdown", ".csv": "csv", ".sarif": "sarif", ".xml": "junit", ".html": "html"}
 """Suffix of an output file → its format."""
 
 
@@ -138,7 +138,7 @@ def patient_streams() -> None:
 
 
 def emit(text: str, output: Path | None) -> None:
-    """Write ``text`` to stdout, or to ``output`` whole or not at all."""
+    """Write ``text`` to stdout, or to ``output`` whole or not at all; a job's step summary is added to."""
     if not text.endswith("\n"):
         text += "\n"
     if output is None or str(output) == "-":
@@ -146,7 +146,10 @@ def emit(text: str, output: Path | None) -> None:
         sys.stdout.flush()  # a full disk is noticed here, while the verb can still say so
         return
     try:
-        if output.exists() and not output.is_file():
+        if os.fspath(output) == os.environ.get("GITHUB_STEP_SUMMARY"):
+            with output.open("a", encoding="utf-8", errors="replace") as summary:  # earlier text stays
+                summary.write(text)
+        elif output.exists() and not output.is_file():
             output.write_text(text, encoding="utf-8", errors="replace")  # a device or a pipe: nothing to rename to
         else:
             _write_whole(text, output)
@@ -156,7 +159,7 @@ def emit(text: str, output: Path | None) -> None:
         raise NcukitError(
             f"cannot write {output}: {error.strerror}",
             causes=("the folder is missing, read-only or full, or the path is a folder",),
-            next_command="choose another path for -o",
+            next_command="choose another path",
             exit_code=Exit.ENVIRONMENT if error.errno in FULL else Exit.USAGE,
         ) from error
 

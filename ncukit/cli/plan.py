@@ -59,6 +59,12 @@ def build_plan(
     from ncukit.metrics import presets, request
 
     defaults = settings.profile
+    if repeat > 1 and (launches or defaults.launches):
+        raise NcukitError(
+            "--repeat and --launches do not go together",
+            causes=("a measurement that stops early holds parts of runs, which nothing can be held against",),
+            next_command="choose kernels with -k, or leave one of the two out",
+        )
     gpu = visible_gpu()
     chip = gpus.chip_of(gpu.compute_capability) if gpu else ""
     preset = preset or defaults.preset

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import stat
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 PARTS = ("Model", "get_inputs", "get_init_inputs")
 """The reference and what makes its inputs; ``ModelNew``, the kernels and the sizes are not part of it."""
 DIGITS = 16
+MOST_BYTES = 8 * 2**20
 
 _SKIPPED = ("type_params", "type_comment", "kind")
 _DEFINITIONS = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
@@ -41,11 +43,18 @@ def code(tree: ast.Module) -> str:
 
 
 def code_of(path: Path) -> str:
-    """The same of a file; empty when it cannot be read, or is no Python."""
+    """The same of a file; empty when there is none, or it is too large to be one. What is no Python is other code."""
     try:
-        return code(ast.parse(path.read_bytes()))
-    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+        facts = path.stat()
+        if not stat.S_ISREG(facts.st_mode) or facts.st_size > MOST_BYTES:  # never wait for a pipe, or read a device
+            return ""
+        text = path.read_bytes()
+    except (OSError, ValueError):
         return ""
+    try:
+        return code(ast.parse(text))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return "not Python"
 
 
 def _hash(nodes: Iterable[ast.AST]) -> str:

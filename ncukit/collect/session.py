@@ -110,7 +110,7 @@ def in_turns(
 def gpu_slug(name: str) -> str:
     """Folder name of a GPU: its model in the spec table (``h200``), else its name."""
     known = gpus.find(name)
-    return slug(known.name if known else name or "unknown-gpu").replace("nvidia_", "")
+    return slug(known.name if known else name[:80] or "unknown-gpu").replace("nvidia_", "")
 
 
 def _load_reader() -> None:

@@ -87,7 +87,11 @@ def _table(path: Path) -> dict[str, Any] | None:
 def _plain(table: Any) -> dict[str, Any]:
     """The table with its keys as they are documented: ``max_drop`` is ``max-drop``, ``clock-control`` the other way."""
     documented = {key.replace("-", "_"): key for key in (*PROFILE, *GATE, *BUDGET, *IGNORE, *_LISTS)}
-    return {documented.get(key.replace("-", "_"), key): value for key, value in table.items()}
+    plain: dict[str, Any] = {}
+    for key, value in table.items():
+        word = documented.get(key.replace("-", "_"), key)
+        plain[f"{key} (given twice)" if word in plain else word] = value
+    return plain
 
 
 def _table_of(path: Path, key: str, value: Any) -> dict[str, Any]:

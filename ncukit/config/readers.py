@@ -19,6 +19,7 @@ BASELINE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 """A baseline's name: it becomes a folder."""
 AMOUNT = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?(\s*%)?")
 """How far a value may drop or rise: a number in the metric's unit, or a share of the baseline with ``%``."""
+MOST = 10**300
 LONGEST = 500
 """Characters of a glob or a reason."""
 
@@ -43,7 +44,9 @@ def one_of(*allowed: str) -> Reader:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    return abs(value) < MOST if isinstance(value, int) else math.isfinite(value)
 
 
 def seconds(value: Any) -> float:
@@ -55,7 +58,7 @@ def seconds(value: Any) -> float:
 
 def count(value: Any) -> int:
     """A whole number from 1."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 10**9:
         raise WrongValueError("a whole number of at least 1")
     return value
 

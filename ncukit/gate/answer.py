@@ -66,6 +66,8 @@ class Against:
     reason: str = ""
     """Why it was saved or promoted, for a baseline."""
     differences: tuple[Difference, ...] = ()
+    why: str = ""
+    """Why nothing was found; empty when something was."""
     save_command: str = ""
     """The command that would save this report as that baseline, when there is none."""
 

@@ -5,6 +5,8 @@ One file a name and GPU, with one case for each thing that was measured.
 
 from __future__ import annotations
 
+import os
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,8 +16,13 @@ from ncukit.errors import Exit, NcukitError, nearest
 from ncukit.gate.baseline_format import Baseline, Kept, dumped, load, rounded
 from ncukit.gate.match import WEIGHT
 
+try:
+    import fcntl
+except ImportError:  # Windows: no lock, as before
+    fcntl = None  # type: ignore[assignment]
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from ncukit.gate.side import Side
 
@@ -98,11 +105,12 @@ def missing(name: str) -> NcukitError:
     """The error for a name of which there is no baseline at all."""
     names = sorted({path.parent.name for path in FOLDER.glob("*/*.json")})
     close = nearest(name, names)
+    command = f"ncukit baseline show {close[0]}" if close else f"ncukit baseline save REPORT --name {name}"
     hint = f"did you mean {' or '.join(close)}?" if close else f"there are {', '.join(names)}" if names else ""
     return NcukitError(
         f"there is no baseline '{name}' in {FOLDER}",
-        causes=tuple(filter(None, (hint, f"baselines are looked for below the working directory, {Path.cwd().name}/"))),
-        next_command="ncukit baseline save REPORT" + (f" --name {name}" if name != "main" else ""),
+        causes=tuple(filter(None, (hint, "baselines are looked for below the working directory"))),
+        next_command=command,
         exit_code=Exit.NOTHING,
     )
 
@@ -126,6 +134,35 @@ def trimmed(side: Side, more: Iterable[str] = ()) -> Side:
         kept = light if entry.time_us is not None and entry.time_us < WEIGHT * side.total_us else heavy
         entries.append(replace(entry, readings={name: r for name, r in entry.readings.items() if name in kept}))
     return replace(side, entries=tuple(entries))
+
+
+@contextmanager
+def locked(name: str) -> Iterator[None]:
+    """Keep others from changing the baselines of a name: two jobs that save at once must not lose each other's cases.
+
+    Raises:
+        NcukitError: the folder cannot be made.
+    """
+    folder = FOLDER / name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise NcukitError(
+            f"cannot write {folder}: {error.strerror}",
+            causes=("the folder is read-only or full, or a file is in its place",),
+            next_command=f"ls -ld {folder}",
+        ) from error
+    try:
+        if fcntl is not None:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)  # which also lets the lock go
+        with suppress(OSError):
+            folder.rmdir()  # a refused save leaves no empty folder
+        with suppress(OSError):
+            FOLDER.rmdir()
 
 
 def empty(name: str, gpu: str) -> Baseline:

@@ -11,8 +11,9 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ncukit.diagnose.facts import LARGEST
 from ncukit.errors import NcukitError
-from ncukit.gate.readings import Entry, Reading
+from ncukit.gate.readings import KEY, Entry, Reading
 from ncukit.gate.side import IDENTITY, Side
 
 if TYPE_CHECKING:
@@ -70,9 +71,9 @@ def load(path: Path) -> Baseline:
             name=path.parent.name,
             gpu=path.stem,
             cases={name: _kept(name, case, path) for name, case in document["cases"].items()},
-            history=tuple(dict(one) for one in document["history"]),
+            history=tuple(_line(one) for one in document["history"]),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise _broken(
             path, f"it has not the shape of a baseline: {type(error).__name__}: {str(error)[:100]}"
         ) from error
@@ -105,7 +106,23 @@ def _kept(name: str, case: Mapping[str, Any], path: Path) -> Kept:
         recorded=case["recorded"] is True,
         entries=tuple(_entry(kernel) for kernel in case["kernels"]),
     )
+    keys = [tuple(getattr(entry, part) for part in KEY) for entry in side.entries]
+    if len(set(keys)) < len(keys):
+        raise ValueError(f"{name} holds one kernel twice")
     return Kept(side=side, saved=_text(case["saved"]), reason=_text(case["reason"]))
+
+
+def _line(line: Mapping[str, Any]) -> dict[str, Any]:
+    before, after = line["total_us"]
+    told = {name: _text(line[name]) for name in ("case", "saved", "reason")}
+    return {**told, "total_us": [None if before is None else _number(before), _number(after)]}
+
+
+def _number(value: Any) -> float:
+    number = float(value)
+    if not 0 <= number <= LARGEST:
+        raise ValueError(f"{number} is no amount")
+    return int(number) if number == int(number) else number
 
 
 def _entry(kernel: Mapping[str, Any]) -> Entry:
@@ -117,21 +134,30 @@ def _entry(kernel: Mapping[str, Any]) -> Entry:
         constexprs=_text(kernel["constexprs"]),
         tensors=_text(kernel["tensors"]),
         buffers=tuple(int(one) for one in kernel["buffers"]),
-        launches=int(kernel["launches"]),
-        per_run=float(kernel["per_run"]),
+        launches=_count(kernel["launches"]),
+        per_run=float(_count(kernel["per_run"])),
         causes=None if causes is None else tuple(map(_text, causes)),
         readings={_text(name): _reading(row) for name, row in kernel["readings"].items()},
     )
 
 
 def _reading(row: list[float]) -> Reading:
-    values = [float(value) for value in row]
+    values = [float(_number(value)) for value in row]
     if len(values) == 2:
         values = [values[0], *(values[1:] * 5)]
     if len(values) != len(COLUMNS) or not all(map(math.isfinite, values)) or values[1:] != sorted(values[1:]):
         raise ValueError(f"a reading is {len(COLUMNS)} finite numbers, {', '.join(COLUMNS)}, in ascending order")
+    if values[0] < 1:
+        raise ValueError("a reading of no launch")
     count, low, q1, median, q3, high = values
     return Reading(count=int(count), low=low, q1=q1, median=median, q3=q3, high=high)
+
+
+def _count(value: Any) -> int:
+    number = _number(value)
+    if number != int(number) or number < 1:
+        raise ValueError(f"{number} is no count of launches")
+    return int(number)
 
 
 def _text(value: Any) -> str:

@@ -252,7 +252,10 @@ def _unique(budgets: Iterable[Budget]) -> dict[tuple[str, ...], Budget]:
     """By kernels, case, metric and bound; two different limits from one place contradict each other."""
     unique: dict[tuple[str, ...], Budget] = {}
     for budget in budgets:
-        before = unique.setdefault((budget.kernel, budget.case, budget.metric, budget.bound), budget)
+        key = (budget.kernel, budget.case, budget.metric, budget.bound)
+        before = unique.setdefault(key, budget)
+        if budget.level == "error":
+            unique[key] = budget  # of two alike, the one that fails holds
         if (before.limit, before.relative) != (budget.limit, budget.relative):
             raise NcukitError(
                 f"{budget.scope}{budget.metric} has two {budget.bound} budgets: {before.limit:g} and {budget.limit:g}",

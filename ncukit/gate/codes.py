@@ -27,6 +27,7 @@ class Code(StrEnum):
     MORE_WORK = "more-work"
     INTERVALS_OVERLAP = "intervals-overlap"
     CLOCK_MOVED = "clock-moved"
+    GROUP_UNSURE = "group-unsure"
     # nothing that could be judged
     NOTHING_MEASURED = "nothing-measured"
     KERNEL_ABSENT = "kernel-absent"
@@ -65,6 +66,7 @@ MEANING: dict[Code, tuple[Status, str]] = {
     Code.MORE_WORK: (Status.AMBIGUOUS, "a share of a peak rose, and so did the time: there is more work"),
     Code.INTERVALS_OVERLAP: (Status.AMBIGUOUS, "the medians differ, but the launches' ranges overlap"),
     Code.CLOCK_MOVED: (Status.AMBIGUOUS, "the time changed, the SM's cycles did not: another clock, the same work"),
+    Code.GROUP_UNSURE: (Status.AMBIGUOUS, "alone the kernel got worse, in the group of fused kernels it did not"),
     Code.NOTHING_MEASURED: (Status.UNJUDGED, "the report holds no launch"),
     Code.KERNEL_ABSENT: (Status.UNJUDGED, "no kernel that ran has this name"),
     Code.CASE_ABSENT: (Status.UNJUDGED, "a budget or the baseline names this case, and no report is of it"),

@@ -133,7 +133,6 @@ def _other_tensors(pairs: Iterable[Pair], allowed: bool) -> list[Difference]:
 
 def _total(whole: Pair) -> Row:
     first, second = together(whole.before, TIME), together(whole.after, TIME)
-    first, second = together(whole.before, TIME), together(whole.after, TIME)
     moved = changed(TIME, first, second) if first is not None and second is not None else None
     return Row(metric=TIME, unit="us", before=first, after=second, change=moved)
 

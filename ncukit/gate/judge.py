@@ -76,6 +76,7 @@ def judge(
     other = reference.side if reference is not None else None
     pairs = match(other.entries, mine.entries) if other is not None else ()
     total = mine.total_us
+    named = (lambda name: any(match_(name) for match_ in matchers.values())) if matchers else None
     desk = _Desk(
         report=report,
         side=mine,
@@ -84,7 +85,7 @@ def judge(
         of={id(entry): pair for pair in pairs for entry in pair.after},
         shares={id(e): e.time_us / total for e in mine.entries if e.time_us is not None and total > 0},
         policy=policy,
-        named=bool(matchers),
+        named=named,
     )
     chosen = [e for e in mine.entries if not matchers or any(match_(e.kernel) for match_ in matchers.values())]
     names = [entry.kernel for entry in mine.entries]
@@ -103,7 +104,7 @@ def judge(
         against=reference.against if reference is not None else None,
         strict=policy.strict,
         collect_command=_collect_command(report, kernels),
-        notes=() if names else ("the report holds no launch",),
+        notes=desk.notes(budgets),
     )
 
 
@@ -123,7 +124,12 @@ def absent(judgements: Sequence[Judgement], budgets: Sequence[Budget], cases: It
     kernels = [
         _unjudged(glob, mine, Code.CASE_ABSENT, "a budget is for this case, and no report is of it")
         for glob, mine in globs.items()
-        if not any(_of_case(glob, j.case, j.target, j.entries) for j in judgements)
+        if not any(
+            _of_case(glob, j.case, j.target, (entry,)) and _named(budget.kernel or "*", entry.kernel)
+            for budget in mine
+            for j in judgements
+            for entry in j.entries
+        )
     ]
     kernels += [
         _unjudged(case, budgets, Code.CASE_ABSENT, "the baseline holds this case, and no report is of it")
@@ -158,8 +164,8 @@ class _Desk:
     shares: Mapping[int, float]
     """Share of the report's time of each entry that was timed, by identity."""
     policy: Policy
-    named: bool
-    """Whether the user chose kernels with ``-k``: then none is too small to judge."""
+    named: Callable[[str], bool] | None
+    """Which kernels the user chose with ``-k``, of which none is too small to judge; None for all."""
 
     def judged(self, entry: Entry, budgets: Sequence[Budget]) -> Judged | None:
         """The verdicts on one kernel; None when no budget is for it."""
@@ -181,12 +187,27 @@ class _Desk:
     def unfound(self, budgets: Sequence[Budget]) -> list[Judged]:
         """Budgets whose kernel did not run in a case that is theirs."""
         names = [entry.kernel for entry in self.side.entries]
-        found = []
+        found = [
+            _unjudged(b.kernel, [b], Code.KERNEL_ABSENT, f"it ran, but no launch of it is of the case '{b.case}'")
+            for b in budgets
+            if b.kernel
+            and _OF_LAUNCH.search(b.case)
+            and any(_named(b.kernel, name) for name in names)
+            and not any(self._is_for(b, entry) for entry in self.side.entries)
+        ]
         for glob in dict.fromkeys(b.kernel for b in budgets if b.kernel):
             mine = [b for b in budgets if b.kernel == glob and (not b.case or self._of_case(b.case, None))]
             if mine and names and not any(_named(glob, name) for name in names):
                 found.append(_absent(glob, mine, names))
         return found
+
+    def notes(self, budgets: Sequence[Budget]) -> tuple[str, ...]:
+        """Budgets that were for nothing in this report, which may be right: they are for others."""
+        if not self.side.entries:
+            return ("the report holds no launch",)
+        idle = [b for b in budgets if b.case and not any(self._is_for(b, entry) for entry in self.side.entries)]
+        words = (f"not for this report: {b.scope}{b.metric} (--all-cases misses cases that nobody ran)" for b in idle)
+        return tuple(dict.fromkeys(words))
 
     def left_over(self, budgets: Sequence[Budget], kernels: Sequence[Judged]) -> list[Judged]:
         """What nobody launched: nothing at all, kernels that only the baseline has, launches that are lost."""
@@ -197,15 +218,9 @@ class _Desk:
         elif not kernels:
             reason = f"every budget is for other kernels or cases than {self.side.case}"
             found.append(_unjudged("(no budget for this report)", budgets, Code.NO_BUDGET_APPLIES, reason))
-        for pair in self.pairs:
-            mine = [
-                b for b in budgets if b.against_baseline and any(_named(b.kernel or "*", e.kernel) for e in pair.before)
-            ]
-            if mine and not pair.after and not self.named and self._heavy(pair):
-                reason = f"{self._reference_name()} has it, this report does not"
-                found.append(_unjudged(pair.before[0].kernel, mine, Code.KERNEL_ABSENT, reason))
-        file = self.report.target.split(" ")[0]
-        if self.report.code and "source" not in self.policy.allow and code_of(Path(file)) not in ("", self.report.code):
+        found += [judged for pair in self.pairs if (judged := self._gone(pair, budgets)) is not None]
+        file = self._file()
+        if self.report.code and "source" not in self.policy.allow and code_of(file) not in ("", self.report.code):
             reason = f"{file} has changed since it was measured; --allow source judges the old measurement"
             found.append(_unjudged("(kernel file)", budgets, Code.STALE_SOURCE, reason))
         if self.report.incomplete:
@@ -213,17 +228,48 @@ class _Desk:
             found.append(_unjudged("(launches that are lost)", budgets, Code.INCOMPLETE, reason))
         return found
 
-    def _verdict(self, budget: Budget, entry: Entry) -> Verdict:
-        share, longest = self._share(entry), max(self.shares.values(), default=0.0)
+    def _file(self) -> Path:
+        """The file that was measured: the whole target, or the first word of a script with arguments."""
+        whole = Path(self.report.target)
+        return whole if whole.is_file() else Path(self.report.target.split(" ")[0])
+
+    def _gone(self, pair: Pair, budgets: Sequence[Budget]) -> Judged | None:
+        """A kernel that the reference has and the report has not."""
+        if pair.after or not self._heavy(pair):
+            return None
+        (entry,) = pair.before[:1]
+        mine = [
+            budget
+            for budget in budgets
+            if budget.against_baseline
+            and self._is_for(budget, entry)
+            and (self.named is None or self.named(entry.kernel))
+            and self._ignored(budget, entry) is None
+        ]
+        reason = f"{self._reference_name()} has it, this report does not"
+        return _unjudged(entry.kernel, mine, Code.KERNEL_ABSENT, reason) if mine else None
+
+    def _ignored(self, budget: Budget, entry: Entry) -> str | None:
+        """The reason of the first ignore entry that is for this kernel and metric."""
         for one in self.policy.ignore:
-            if (
-                one.metric in ("", budget.metric)
-                and _named(one.kernel, entry.kernel)
-                and self._of_case(one.case, entry)
-            ):
-                return verdicts.plain(budget, entry, Code.IGNORED, one.reason)
-        if not budget.kernel and not self.named and share is not None and share < NEGLIGIBLE * longest:
-            reason = f"{share:.2g} of the report's time; a budget that names it would judge it"
+            mine = _named(one.kernel, entry.kernel) and self._of_case(one.case, entry)
+            if mine and one.metric in ("", budget.metric):
+                return one.reason
+        return None
+
+    def _light(self, entry: Entry) -> bool:
+        """Whether it takes next to no time; where many small kernels add up to some, none of them is light."""
+        share, limit = self._share(entry), NEGLIGIBLE * max(self.shares.values(), default=0.0)
+        if share is None or share >= limit:
+            return False
+        return sum(one for one in self.shares.values() if one < limit) < NEGLIGIBLE
+
+    def _verdict(self, budget: Budget, entry: Entry) -> Verdict:
+        ignored = self._ignored(budget, entry)
+        if ignored is not None:
+            return verdicts.plain(budget, entry, Code.IGNORED, ignored)
+        if not budget.kernel and self.named is None and self._light(entry):
+            reason = f"{self._share(entry):.2g} of the report's time; a budget that names it would judge it"
             return verdicts.plain(budget, entry, Code.NO_WEIGHT, reason)
         verdict = self._held(budget, entry)
         if verdict.status is Status.AMBIGUOUS and self.policy.strict:
@@ -236,8 +282,14 @@ class _Desk:
         if budget.bound == "forbid":
             return verdicts.forbidden(budget, entry)
         if budget.against_baseline:
-            return verdicts.moved(budget, entry, self._pair(entry), self.reference, self.report)
-        return verdicts.limited(budget, entry, self._pair(entry), self.report)
+            verdict = verdicts.moved(budget, entry, self._pair(entry), self.reference, self.report)
+            if verdict.code == Code.NOT_IN_BASELINE and "not-in-baseline" in self.policy.allow:
+                return replace(verdict, status=Status.IGNORED, code=Code.ALLOWED, reason=f"{verdict.reason} (allowed)")
+            return verdict
+        pair = self._pair(entry)
+        if pair is not None and self.reference is not None and not self.reference.sizes_told and pair.other_size:
+            pair = None  # what another size measured excuses nothing
+        return verdicts.limited(budget, entry, pair, self.report)
 
     def _is_for(self, budget: Budget, entry: Entry) -> bool:
         return (not budget.kernel or _named(budget.kernel, entry.kernel)) and self._of_case(budget.case, entry)
@@ -257,6 +309,10 @@ class _Desk:
 
     def _reference_name(self) -> str:
         return f"'{self.reference.against.name}'" if self.reference is not None else "the baseline"
+
+
+_OF_LAUNCH = re.compile(r"=|^\d+x\d+x\d+$")
+"""A case that is a constexpr or a grid, not a run's name."""
 
 
 def _grid(text: str) -> str:

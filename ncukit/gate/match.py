@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from ncukit.gate.noise import changed
+from ncukit.gate.noise import EXACT, changed
 from ncukit.gate.readings import KEY, Entry, Reading
 from ncukit.metrics import catalogue
 
@@ -22,6 +23,8 @@ WEIGHT = 0.01
 """Share of a side's time below which a kernel that came or went says nothing about the others."""
 ADDITIVE = ("ns", "us", "byte", "sector", "inst", "cycle")
 """Units of what can be added up over kernels."""
+_RATIOS = ("load_bytes_per_sector", "store_bytes_per_sector")
+"""In bytes, and no amount."""
 _BYTES = re.compile(r"(\d+) B(?:,|$)")
 _ELAPSED = "pct_of_peak_sustained_elapsed"
 
@@ -32,6 +35,8 @@ class Pair:
 
     before: tuple[Entry, ...]
     after: tuple[Entry, ...]
+    guessed: bool = False
+    """Whether a kernel is in the group only because nothing was recorded of who shares data."""
 
     @property
     def single(self) -> bool:
@@ -40,14 +45,17 @@ class Pair:
 
     @property
     def other_size(self) -> str:
-        """``x_ptr float32 4096 B → x_ptr float32 8192 B`` of one kernel launched on tensors of other sizes, or empty.
+        """``x_ptr float32 4096 B → x_ptr float32 8192 B`` of kernels launched on tensors of other sizes, or empty.
 
         Only bytes count: the same memory may be viewed in another shape or type.
         """
-        if not self.single or not (self.before[0].tensors and self.after[0].tensors):
-            return ""
-        before, after = self.before[0].tensors, self.after[0].tensors
-        return f"{before} → {after}" if sorted(_BYTES.findall(before)) != sorted(_BYTES.findall(after)) else ""
+        if self.single:
+            before, after = self.before[0].tensors, self.after[0].tensors
+            other = sorted(_BYTES.findall(before)) != sorted(_BYTES.findall(after))
+        else:  # a fusion removes what was handed over; what is largest mostly stays
+            before, after = (", ".join(e.tensors for e in side if e.tensors) for side in (self.before, self.after))
+            other = max(map(int, _BYTES.findall(before)), default=0) != max(map(int, _BYTES.findall(after)), default=0)
+        return f"{before} → {after}" if other and before and after else ""
 
     @property
     def name(self) -> str:
@@ -63,7 +71,7 @@ class Pair:
 
 
 def together(entries: Sequence[Entry], metric: str) -> Reading | None:
-    """A metric over several kernels: added up, or the mean over time of a share of elapsed time.
+    """A metric over several kernels: added up, the mean over time of a share of elapsed time, or the most of registers.
 
     None where neither makes sense (hit rates, registers), and where a kernel lacks the value: a sum without one of
     its parts is another quantity.
@@ -71,9 +79,14 @@ def together(entries: Sequence[Entry], metric: str) -> Reading | None:
     if not entries:
         return None
     entry = catalogue().get(metric)
-    if entry is not None and entry.unit in ADDITIVE and entry.better != "neither":
+    if entry is None or metric in _RATIOS:
+        return None
+    if entry.unit in EXACT:
+        known = [reading for one in entries if (reading := one.readings.get(metric)) is not None]
+        return max(known, key=lambda reading: reading.median) if len(known) == len(entries) else None
+    if entry.unit in ADDITIVE and entry.better != "neither":
         return _sum([(one.readings.get(metric), one.per_run) for one in entries])
-    if entry is not None and (metric == "dram_gbps" or any(_ELAPSED in name for name in entry.ncu)):
+    if metric in ("dram_gbps", "useful_dram_pct") or any(_ELAPSED in name for name in entry.ncu):
         total = sum(one.time_us or 0.0 for one in entries)
         if total > 0 and all(one.time_us is not None for one in entries):
             return _sum([(one.readings.get(metric), (one.time_us or 0.0) / total) for one in entries])
@@ -101,25 +114,32 @@ def match(before: Sequence[Entry], after: Sequence[Entry]) -> tuple[Pair, ...]:
     pairs, gone, new = _by_name(before, after)
     heavy_gone, heavy_new = _heavy(gone, before), _heavy(new, after)
     if heavy_gone or heavy_new:
-        first, second = list(heavy_gone), list(heavy_new)
-        for pair in [p for p in pairs if _drawn_in(p, heavy_gone, heavy_new)]:
-            pairs.remove(pair)
-            first += pair.before
-            second += pair.after
-        pairs.append(Pair(before=_ordered(first, before), after=_ordered(second, after)))
+        first, second, guessed = list(heavy_gone), list(heavy_new), False
+        for pair in [p for p in pairs if _moved(p)]:
+            shares = _share_data(pair, heavy_gone, heavy_new)
+            if shares is not False:
+                pairs.remove(pair)
+                first += pair.before
+                second += pair.after
+                guessed |= shares is None
+        pairs.append(Pair(before=_ordered(first, before), after=_ordered(second, after), guessed=guessed))
     pairs += [Pair(before=(entry,), after=()) for entry in gone if entry not in heavy_gone]
     pairs += [Pair(before=(), after=(entry,)) for entry in new if entry not in heavy_new]
     order = {id(entry): place for place, entry in enumerate((*after, *before))}
     return tuple(sorted(pairs, key=lambda p: min(order[id(e)] for e in (p.after or p.before))))
 
 
+@lru_cache(maxsize=4096)
 def function_name(name: str) -> str:
     """``foo`` of a demangled ``void ns::foo<int, 4>(float *)``; any other name as it is."""
     bare = name.replace("(anonymous namespace)::", "").replace("<unnamed>::", "")
-    before = ""
-    while before != bare:
-        before, bare = bare, re.sub(r"<[^<>]*>", "", bare)
-    words = bare.partition("(")[0].rpartition("::")[2].split()
+    kept, depth = [], 0
+    for letter in bare if bare.count("<") == bare.count(">") else "":
+        depth += (letter == "<") - (letter == ">")
+        if depth < 0:
+            break
+        kept.append(letter if not depth and letter != ">" else "")
+    words = ("".join(kept) if depth == 0 and kept else bare).partition("(")[0].rpartition("::")[2].split()
     return words[-1] if words else name
 
 
@@ -152,23 +172,25 @@ def _heavy(entries: Sequence[Entry], side: Sequence[Entry]) -> list[Entry]:
     return [entry for entry in entries if entry.time_us is None or entry.time_us >= WEIGHT * total]
 
 
-def _drawn_in(pair: Pair, gone: Sequence[Entry], new: Sequence[Entry]) -> bool:
-    """Whether a pair took work from, or gave work to, kernels that came or went: it changed, and shares data with them.
-
-    Where no launch was recorded, nothing says who shares data, and every kernel that changed is taken to.
-    """
-    moved = False
+def _moved(pair: Pair) -> bool:
+    """Whether time or bytes changed by more than the noise."""
     for metric in ("duration_us", "dram_bytes"):
         first, second = pair.readings(metric)
-        moved |= first is not None and second is not None and changed(metric, first, second).clear
-    if not moved:
-        return False
-    return any(
-        not (mine.buffers and other.buffers) or bool(set(mine.buffers) & set(other.buffers))
-        for entries, others in ((pair.before, gone), (pair.after, new))
-        for mine in entries
-        for other in others
-    )
+        if first is not None and second is not None and changed(metric, first, second).clear:
+            return True
+    return False
+
+
+def _share_data(pair: Pair, gone: Sequence[Entry], new: Sequence[Entry]) -> bool | None:
+    """Whether a pair may share work with kernels that came or went; None where nothing tells."""
+    unknown = False
+    for entries, others in ((pair.before, gone), (pair.after, new)):
+        for mine in entries:
+            for other in others:
+                if set(mine.buffers) & set(other.buffers):
+                    return True
+                unknown |= not (mine.buffers and other.buffers)
+    return None if unknown else False
 
 
 def _ordered(entries: Iterable[Entry], side: Sequence[Entry]) -> tuple[Entry, ...]:

@@ -25,9 +25,18 @@ GAP = 0.005
 a percent as in nvbench's comparison, above what any pair of the runs above shows (0.1 %)."""
 REPEATS = 3
 """Launches a side from which their own spread is used."""
-LEAST = {"ns": 250.0, "us": 0.25, "%": 0.5, "byte": float(2**20), "sector": 2.0**15, "cycle": 500.0, "": 1000.0}
-"""Changes below this are noise whatever their share: eight ticks of the timer (500 cycles are as long), half a point,
-1 MiB that ncu's own bookkeeping and the write-back of L2 move, and a thousand events such as bank conflicts."""
+MANY = 5
+"""Launches a side from which the middle half alone may tell two ranges apart."""
+LEAST = {"ns": 250.0, "us": 0.25, "%": 0.5}
+"""By unit: changes below this are noise whatever their share: eight ticks of the timer, half a point."""
+LEAST_OF = {
+    **dict.fromkeys(("dram_bytes", "dram_read_bytes", "dram_write_bytes"), float(2**20)),
+    **dict.fromkeys(("l2_sectors", "l2_read_sectors", "l2_read_hit_sectors", "l2_write_sectors"), 2.0**15),
+    **dict.fromkeys(("shared_load_conflicts", "shared_store_conflicts"), 1000.0),
+    "sm_elapsed_cycles": 500.0,
+}
+"""By metric, for totals that vary by themselves: 1 MiB that ncu's own bookkeeping and the write-back of L2 move, the
+same in sectors, a thousand bank conflicts (some hundred showed half as many again), 500 cycles of start."""
 EXACT = ("register/thread", "word/thread", "byte/block")
 """Units of what the compiler decided: it has no noise."""
 
@@ -75,11 +84,12 @@ def changed(metric: str, before: Reading, after: Reading) -> Change:
         return Change(word=Word.SAME, code="equal", moved=0.0)
     single = min(before.count, after.count) < REPEATS
     if unit not in EXACT:
-        noise = max((SINGLE if single else GAP) * abs(before.median), LEAST.get(unit, 0.0))
+        least = LEAST_OF.get(metric, LEAST.get(unit, 0.0))
+        noise = max((SINGLE if single else GAP) * abs(before.median), least)
         if abs(moved) <= noise:
             code = "within-single-noise" if single else "within-noise"
             return Change(word=Word.SAME, code=code, moved=moved, reason=f"less than the noise, {noise:.3g} {unit}")
-        if not single and _gap(before, after, better) <= noise:
+        if not single and not _apart(before, after, better, noise):
             reason = f"{before.count} launches at {_span(before)} and {after.count} at {_span(after)} overlap or touch"
             return Change(word=Word.AMBIGUOUS, code="intervals-overlap", moved=moved, reason=reason)
     if better == "neither":
@@ -99,9 +109,16 @@ def interval(reading: Reading, better: str) -> tuple[float, float]:
     return reading.low, reading.high
 
 
-def _gap(before: Reading, after: Reading, better: str) -> float:
-    """Clear space between the two ranges; negative where they overlap."""
-    first, second = interval(before, better), interval(after, better)
+def _apart(before: Reading, after: Reading, better: str, noise: float) -> bool:
+    """Whether two ranges have more than the noise between them; of many launches, one lucky one does not count."""
+    if _gap(interval(before, better), interval(after, better)) > noise:
+        return True
+    many = min(before.count, after.count) >= MANY
+    return many and _gap((before.q1, before.q3), (after.q1, after.q3)) > noise
+
+
+def _gap(first: tuple[float, float], second: tuple[float, float]) -> float:
+    """Clear space between two ranges; negative where they overlap."""
     return max(second[0] - first[1], first[0] - second[1])
 
 

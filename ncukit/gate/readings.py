@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ncukit.diagnose.facts import LARGEST
 from ncukit.metrics import catalogue
 
 if TYPE_CHECKING:
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     """Name, element type and bytes."""
 
 KEY = ("kernel", "grid", "block", "constexprs", "tensors")
+POSITIVE = ("duration_ns", "duration_us", "sm_elapsed_cycles")
+"""Readings that cannot be zero."""
+TINY = 5e-324
 TELLING = 0.01
 """Share of a launch's bytes from which a tensor's size makes it other work (as in ``diagnose``)."""
 
@@ -96,6 +100,8 @@ def entries(report: Report, metrics: Iterable[str]) -> tuple[Entry, ...]:
     names = [name for name in frame.columns if name not in KEY]
     grouped = frame.groupby(list(KEY), sort=False, observed=True, dropna=False)
     launched = grouped.size()
+    # only a run directory says how often the work ran; elsewhere what all kernels' launches have in common tells
+    runs = report.repeat if report.kind == "run-directory" else math.gcd(*map(int, launched))
     firsts = [int(min(grouped.indices[key])) for key in launched.index]
     readings = {name: _readings(grouped[name]) for name in names}
     found = []
@@ -110,7 +116,7 @@ def entries(report: Report, metrics: Iterable[str]) -> tuple[Entry, ...]:
             tensors=tensors,
             buffers=_buffers(launch),
             launches=int(launches),
-            per_run=int(launches) / max(report.repeat, 1),
+            per_run=int(launches) / max(runs, 1),
             readings={name: reading for name in names if (reading := readings[name][place]) is not None},
             path=(launch.file or "") if launch is not None else "",
             line=launch.line if launch is not None else None,
@@ -138,7 +144,11 @@ def _readings(column: Any) -> list[Reading | None]:
 def _keyed(report: Report, metrics: Iterable[str]) -> pd.DataFrame:
     """The columns that matter, with constexprs and tensors beside the other parts of the key."""
     present = [name for name in dict.fromkeys((*KEY[:3], *metrics)) if name in report.frame.columns]
-    frame = report.frame[present].replace([math.inf, -math.inf], math.nan)
+    frame = report.frame[present].copy(deep=False)
+    for name in present:
+        if name not in KEY:  # what cannot be a reading is missing: damaged files hold infinities and negative times
+            least = TINY if name in POSITIVE else 0.0
+            frame[name] = frame[name].where(frame[name].between(least, LARGEST))
     launches = report.launches if len(report.launches) == len(frame) else (None,) * len(frame)
     # many launches share one compiled kernel and its tensors: say each once
     words: dict[object, str] = {}

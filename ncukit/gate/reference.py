@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ncukit.config import BASELINE_NAME
+from ncukit.errors import NcukitError
 from ncukit.gate import baseline
 from ncukit.gate.answer import Against
 from ncukit.gate.codes import Code
@@ -36,7 +38,13 @@ class Reference:
 
 
 def find(
-    word: str, report: Report, metrics: Iterable[str], allow: Sequence[str] = (), gpu: str | None = None
+    word: str,
+    report: Report,
+    metrics: Iterable[str],
+    allow: Sequence[str] = (),
+    gpu: str | None = None,
+    *,
+    by_name: bool = False,
 ) -> Reference:
     """The reference that ``--against`` names.
 
@@ -46,18 +54,39 @@ def find(
         metrics: what is read of the other side, where it is a report.
         allow: what may differ, or be missing.
         gpu: GPU of a report that does not name it.
+        by_name: it is the name of a baseline, whatever files are called so.
 
     Raises:
-        NcukitError: the file cannot be read.
+        NcukitError: the file cannot be read, or there is none, and no baseline can be called so.
     """
-    path = Path(word)
     mine = side(report, ())
-    if word != "-" and not path.exists():
+    if by_name or not is_there(word):
         return _named(word, report, mine, allow)
+    path = Path(word)
     if path.suffix == ".json" and baseline.is_baseline(path):
         return _kept(baseline.load(path), mine, allow, path)
     other = side(read(word, gpu=gpu), metrics)
     return _compared(Against(name=word, path=word, found=True), other, mine, allow)
+
+
+def is_there(word: str) -> bool:
+    """Whether a word names a file or standard input; if not, it has to be able to be a baseline's name.
+
+    Raises:
+        NcukitError: it is neither: a path that is mistyped must not look like a baseline that is yet to be saved.
+    """
+    try:
+        if word == "-" or Path(word).exists():
+            return True
+    except OSError:  # a name too long to be one
+        pass
+    if not BASELINE_NAME.fullmatch(word) or Path(word).suffix:
+        raise NcukitError(
+            f"there is no file '{word[:200]}', and no baseline can be called so",
+            causes=("the path is wrong; a baseline's name has letters, digits, '_' and '-'",),
+            next_command="ncukit baseline list",
+        )
+    return False
 
 
 def _named(name: str, report: Report, mine: Side, allow: Sequence[str]) -> Reference:
@@ -69,13 +98,13 @@ def _named(name: str, report: Report, mine: Side, allow: Sequence[str]) -> Refer
     if "gpu" in allow and len(elsewhere) == 1:
         path = baseline.FOLDER / name / f"{elsewhere[0]}.json"
         return _kept(baseline.load(path), mine, allow, path)
-    where = baseline.FOLDER / name
-    against = Against(name=name, path=str(where), found=False, save_command=_save(report.path, name))
+    why, code = f"there is no baseline '{name}' yet", Code.NO_BASELINE
     if elsewhere:
+        code = Code.OTHER_GPU
         why = f"the baseline '{name}' is of {', '.join(elsewhere)}, not of {gpu or 'a GPU that the report names'}"
-        return Reference(against=against, code=Code.OTHER_GPU, why=why, accepted="no-baseline" in allow)
-    why = f"there is no baseline '{name}' yet; save one: {against.save_command}"
-    return Reference(against=against, code=Code.NO_BASELINE, why=why, accepted="no-baseline" in allow)
+    save = _save(report.path, name)
+    against = Against(name=name, path=str(baseline.FOLDER / name), found=False, why=why, save_command=save)
+    return Reference(against=against, code=code, why=why, accepted="no-baseline" in allow)
 
 
 def _save(report: str, name: str) -> str:
@@ -87,9 +116,10 @@ def _save(report: str, name: str) -> str:
 def _kept(found: baseline.Baseline, mine: Side, allow: Sequence[str], path: Path) -> Reference:
     kept: Kept | None = found.cases.get(mine.case)
     if kept is None:
-        against = Against(name=found.name, path=str(path), found=False, save_command=_save(mine.path, found.name))
         cases = ", ".join(list(found.cases)[:5]) or "nothing"
-        why = f"the baseline '{found.name}' holds {cases}, not {mine.case}; save it: {against.save_command}"
+        why = f"the baseline '{found.name}' holds {cases}, not {mine.case}"
+        save = _save(mine.path, found.name)
+        against = Against(name=found.name, path=str(path), found=False, why=why, save_command=save)
         accepted = "not-in-baseline" in allow or "no-baseline" in allow
         return Reference(against=against, code=Code.NOT_IN_BASELINE, why=why, accepted=accepted)
     against = Against(name=found.name, path=str(path), found=True, saved=kept.saved, reason=kept.reason)
@@ -103,5 +133,6 @@ def _compared(against: Against, other: Side, mine: Side, allow: Sequence[str]) -
     told = "size" in allow or sizes_told(other, mine)
     if block is None:
         return Reference(against=against, side=other, sizes_told=told)
-    why = f"{block.field}: {block.before} → {block.after}; --allow {block.allow} compares all the same"
+    allowed = f"; --allow {block.allow} compares all the same" if block.allow else ""
+    why = f"{block.field}: {block.before} → {block.after}{allowed}"
     return Reference(against=against, code=block.code, why=why)

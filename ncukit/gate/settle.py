@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ncukit.gate.codes import Code
-from ncukit.gate.noise import Change, Word, changed
+from ncukit.gate.noise import GAP, Change, Word, changed
 from ncukit.metrics import catalogue
 
 if TYPE_CHECKING:
@@ -56,15 +56,16 @@ def settle(metric: str, pair: Pair) -> Change | None:
 
 
 def _by_cycles(change: Change, pair: Pair) -> Change:
-    """Time is cycles over clock: where the cycles stayed, the clock moved."""
-    first, second = pair.readings(CYCLES)
-    if first is None or second is None or changed(CYCLES, first, second).code not in _STILL:
+    """Time is cycles over clock: where the time moved and the cycles stayed, the clock moved."""
+    (time, later), (cycles, then) = pair.readings(TIME), pair.readings(CYCLES)
+    if time is None or later is None or cycles is None or then is None or not (cycles.median and time.median):
+        return change
+    moved = abs(later.median / time.median - 1)
+    # of what the time moved by, cycles explain a quarter at most, and less than repeated launches differ by
+    if abs(then.median / cycles.median - 1) > min(GAP, moved / 4):
         return change
     reason = f"{_said(CYCLES, pair)} while the time moved: the SM ran at another clock (see --clock-control)"
     return replace(change, word=Word.AMBIGUOUS, code=Code.CLOCK_MOVED.value, reason=reason)
-
-
-_STILL = ("equal", "within-noise", "within-single-noise")
 
 
 def _no_worse(time: Change | None) -> bool:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ncukit.collect.session import gpu_slug
 from ncukit.collect.target import kernel_name, slug
+from ncukit.diagnose import rules
 from ncukit.diagnose.facts import dim3
 from ncukit.gate.answer import Difference
 from ncukit.gate.codes import Code
@@ -38,6 +41,11 @@ IDENTITY: Mapping[str, tuple[Code | None, str]] = {
 often what a change is about: they are named, and compared all the same."""
 
 
+CONDITIONS = ("ncu_version", "clock_control", "cache_control")
+"""Fields that are named when one side does not say them."""
+UNTOLD = "(not told)"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
     """The kernels of one run."""
@@ -49,6 +57,8 @@ class Side:
     identity: Mapping[str, str]
     """Field of ``IDENTITY`` → value; a field that the report does not say is absent."""
     recorded: bool = False
+    broken: str = ""
+    """Why the figures are not those of whole runs, or empty: the report ends too early, or launches were left out."""
     entries: tuple[Entry, ...]
 
     @property
@@ -69,8 +79,17 @@ def side(report: Report, metrics: Iterable[str], diagnosis: Diagnosis | None = N
         target=report.target,
         identity={name: value for name, value in said.items() if value},
         recorded=environment.recorded,
+        broken=_broken(report, found),
         entries=found if diagnosis is None else tuple(_diagnosed(entry, diagnosis) for entry in found),
     )
+
+
+def _broken(report: Report, found: Iterable[Entry]) -> str:
+    if report.incomplete:
+        return "the report ends too early, or a launch failed"
+    if any(entry.per_run != int(entry.per_run) for entry in found):
+        return f"its launches are no multiple of its {report.repeat} repetitions: some were left out"
+    return ""
 
 
 def case_of(report: Report) -> str:
@@ -91,26 +110,33 @@ def case_of(report: Report) -> str:
 def differences(before: Side, after: Side, allow: Iterable[str] = ()) -> tuple[Difference, ...]:
     """The fields in which two sides differ, those that forbid a comparison first.
 
-    A field that one side does not say is no difference: it is unknown.
+    A field that one side does not say is unknown, which forbids nothing, but for the GPU.
     """
     accepted = set(allow)
-    found = [
-        Difference(
-            field=name,
-            before=before.identity[name],
-            after=after.identity[name],
-            code=code,
-            allow=word,
-            allowed=word in accepted,
-        )
-        for name, (code, word) in IDENTITY.items()
-        if name in before.identity and name in after.identity and before.identity[name] != after.identity[name]
-    ]
+    found = []
+    if before.broken or after.broken:
+        first, second = before.broken or "whole", after.broken or "whole"
+        found.append(Difference(field="launches", before=first, after=second, code=Code.INCOMPLETE))
+    for name, (code, word) in IDENTITY.items():
+        first, second = (side.identity.get(name, "") for side in (before, after))
+        if not first and not second:
+            continue
+        # of what one side does not say, only another GPU forbids the comparison: the rest is unknown, and named
+        strict = code if (first and second) or name == "gpu" else None
+        if _differ(name, first, second) and (strict is not None or name in CONDITIONS or (first and second)):
+            one, other = first or UNTOLD, second or UNTOLD
+            accept = word in accepted
+            found.append(Difference(field=name, before=one, after=other, code=strict, allow=word, allowed=accept))
     told = "reference" in before.identity and "reference" in after.identity
     if not told and before.target and after.target and before.target != after.target:
         # nothing says whether two files solve the same problem
         found.append(Difference(field="target", before=before.target, after=after.target, code=None))
     return tuple(sorted(found, key=lambda one: one.code is None or one.allowed))
+
+
+def _differ(name: str, first: str, second: str) -> bool:
+    """``H200`` and ``NVIDIA H200`` are one GPU."""
+    return gpu_slug(first) != gpu_slug(second) if name == "gpu" and first and second else first != second
 
 
 def sizes_told(before: Side, after: Side) -> bool:
@@ -129,6 +155,8 @@ def _diagnosed(entry: Entry, diagnosis: Diagnosis) -> Entry:
     across = [finding for finding in diagnosis.pipeline if entry.kernel in finding.kernels]
     findings = [finding for kernel in mine for finding in kernel.findings] + across
     unlooked = {silence.cause for kernel in mine for silence in kernel.silences if silence.missing}
+    if len(diagnosis.kernels) > 1 and not entry.tensors:
+        unlooked |= _only_across()  # without the launch's arguments nobody knows what kernels hand to one another
     causes = dict.fromkeys(finding.cause for finding in findings if finding.severity == Severity.TUNE)
     limits = dict.fromkeys(finding.cause for finding in findings if finding.severity == Severity.LIMIT)
     readings = dict(entry.readings)
@@ -142,6 +170,13 @@ def _diagnosed(entry: Entry, diagnosis: Diagnosis) -> Entry:
         limits=tuple(limits),
         unlooked=tuple(sorted(unlooked - causes.keys() - limits.keys())),
     )
+
+
+@cache
+def _only_across() -> frozenset[str]:
+    """Causes that only rules across kernels find."""
+    alone = {rule.CAUSE for rule in rules.kernel_rules()}
+    return frozenset(rule.CAUSE for rule in rules.pipeline_rules() if rule.CAUSE not in alone)
 
 
 def _gain(findings: Iterable[Finding]) -> float:

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 from ncukit.diagnose import rules
 from ncukit.errors import nearest
 from ncukit.gate.codes import MEANING, Code
+from ncukit.gate.match import Pair
 from ncukit.gate.noise import Word, share
 from ncukit.gate.settle import settle
 from ncukit.gate.side import GAIN
 from ncukit.metrics import catalogue, formula_inputs
-from ncukit.model import Report, Verdict
+from ncukit.model import Report, Status, Verdict
 
 if TYPE_CHECKING:
     from ncukit.gate.budget import Budget
-    from ncukit.gate.match import Pair
     from ncukit.gate.noise import Change
     from ncukit.gate.readings import Entry, Reading
     from ncukit.gate.reference import Reference
@@ -132,10 +132,21 @@ def moved(budget: Budget, entry: Entry, pair: Pair | None, reference: Reference 
             else f"{group}: this metric cannot be added up over kernels"
         )
         return about(entry.kernel, budget, Code.NOT_IN_BASELINE, why, measured=measured)
-    change = settle(budget.metric, pair)
-    code, reason = _moved(budget, first, second, change)
+    code, reason = _moved(budget, first, second, settle(budget.metric, pair))
+    if pair.guessed and MEANING[code][0] is Status.PASS and _worse_alone(budget, entry, pair):
+        code, reason = Code.GROUP_UNSURE, "alone it moved too far, and nothing tells whether the group shares data"
     words = "; ".join(filter(None, (reason, group)))
     return about(entry.kernel, budget, code, words, measured=second.median, baseline=first.median)
+
+
+def _worse_alone(budget: Budget, entry: Entry, pair: Pair) -> bool:
+    """Whether a kernel that kept its name would break the budget by itself."""
+    before = [one for one in pair.before if one.kernel == entry.kernel]
+    alone = Pair(before=tuple(before), after=(entry,))
+    first, second = alone.readings(budget.metric)
+    if not before or first is None or second is None:
+        return False
+    return MEANING[_moved(budget, first, second, settle(budget.metric, alone))[0]][0] is not Status.PASS
 
 
 def _moved(budget: Budget, before: Reading, after: Reading, change: Change | None) -> tuple[Code, str]:

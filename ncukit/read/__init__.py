@@ -21,6 +21,7 @@ the reason; what else a reader should know stands in ``Report.notes``.
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import ncukit
@@ -29,7 +30,7 @@ from ncukit.read.files import on_disk
 from ncukit.read.join import join
 from ncukit.read.metrics_json import read_metrics_json
 from ncukit.read.rep import read_rep
-from ncukit.read.run_directory import read_run_directory
+from ncukit.read.run_directory import is_recording, read_run_directory
 from ncukit.read.sniff import Kind, kind_of, read_table
 
 if TYPE_CHECKING:
@@ -64,7 +65,13 @@ def read(path: str | os.PathLike[str], *, gpu: str | None = None) -> Report:
                 return finish(read_metrics_json(file, name=name), path=name, kind=kind.value, gpu=gpu)
             case Kind.TABLE:
                 draft, dialect = read_table(file, name=name)
-                return finish(draft, path=name, kind=dialect, gpu=gpu)
+                report = finish(draft, path=name, kind=dialect, gpu=gpu)
+                return recorded(report) if is_recording(file) else report
+
+
+def recorded(report: Report) -> Report:
+    """The report, marked as a recording."""
+    return replace(report, environment=replace(report.environment, recorded=True))
 
 
 ncukit.make_callable(__name__)

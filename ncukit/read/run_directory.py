@@ -66,6 +66,16 @@ def read_run_directory(path: Path, *, name: str, gpu: str | None) -> Report:
     return replace(report, missing=missing, problem=run.problem, code=run.code)
 
 
+def is_recording(table: Path) -> bool:
+    """Whether a table is the one of a recorded run directory: read alone it is a recording all the same."""
+    try:
+        document = jsonfile.load(table.with_name("run.json"), "run.json") if table.name == "metrics.csv" else {}
+    except NcukitError:
+        return False
+    said = document.get("environment") if isinstance(document, dict) else None
+    return isinstance(said, dict) and said.get("recorded") is True
+
+
 def _joined(draft: Draft, recording: Recording, run: _Run) -> tuple[TritonLaunch | None, ...]:
     """Join process by process: children of the program launch kernels too, and were not recorded."""
     kernels = [str(kernel) for kernel in draft.identity["kernel"]]

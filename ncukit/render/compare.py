@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from ncukit.gate.compare import Compared, Comparison, Row
     from ncukit.gate.side import Side
 
+CLOSE = 0.005
+"""Ratios nearer to 1 are "as fast"."""
 TELLING = (
     "gain_left",
     "dram_bytes",
@@ -52,8 +54,7 @@ def render(comparison: Comparison, *, color: bool = False, everything: bool = Fa
     if comparison.differences:
         lines += [*_differences(comparison.differences, color), ""]
     if comparison.blocked is not None:
-        words = " ".join(f"--allow {one}" for one in blockers(comparison.differences))
-        return "\n".join([*lines, paint("not compared", "yellow", color) + f": {words} compares all the same"]) + "\n"
+        return "\n".join([*lines, f"{paint('not compared', 'yellow', color)}: {remedy(comparison.differences)}"]) + "\n"
     lines += [_headline(comparison, color), ""]
     table = [["kernel", "metric", "before", "after", "change", "verdict", ""]]
     light = [] if everything else [kernel for kernel in comparison.kernels if unimportant(kernel)]
@@ -74,14 +75,19 @@ def unimportant(kernel: Compared) -> bool:
     return kernel.share is not None and kernel.share < WEIGHT and kernel.word is not Word.WORSE
 
 
-def blockers(differences: Iterable[Difference]) -> list[str]:
-    """The words that would have to be allowed."""
-    return list(dict.fromkeys(one.allow for one in differences if one.code is not None and not one.allowed))
+def remedy(differences: Iterable[Difference]) -> str:
+    """What makes the two comparable: words for ``--allow``, or another measurement."""
+    blocking = [one for one in differences if one.code is not None and not one.allowed]
+    if not all(one.allow for one in blocking):
+        return "measure again, whole"
+    return (
+        " ".join(f"--allow {word}" for word in dict.fromkeys(one.allow for one in blocking)) + " compares all the same"
+    )
 
 
 def effect(ratio: float) -> str:
     """``1.57x faster``, ``1.04x slower`` or ``as fast``, of a second time over a first."""
-    if ratio <= 0 or f"{ratio:.3f}" == "1.000":
+    if ratio <= 0 or abs(ratio - 1) < CLOSE:
         return "as fast"
     return f"{1 / ratio:.3g}x faster" if ratio < 1 else f"{ratio:.3g}x slower"
 
@@ -92,7 +98,7 @@ def percent(row: Row) -> str:
         return f"{row.change.moved:+.3g} points"
     if row.ratio is None:
         return ""
-    return f"{100 * (row.ratio - 1):+.1f}%" if row.ratio < 10 else f"{row.ratio:,.3g}x"
+    return f"{100 * (row.ratio - 1):+.1f}%" if row.ratio < 10 else f"{row.ratio:,.0f}x"
 
 
 def _sides(comparison: Comparison, color: bool) -> list[str]:

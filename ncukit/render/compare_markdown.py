@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ncukit.gate.noise import Word
 from ncukit.render import units
-from ncukit.render.compare import amount, blockers, conditions_of, effect, name, percent, shown_rows, unimportant
+from ncukit.render.compare import amount, conditions_of, effect, name, percent, remedy, shown_rows, unimportant
 from ncukit.render.gate_markdown import prose
 
 if TYPE_CHECKING:
@@ -28,8 +28,7 @@ def render(comparison: Comparison) -> str:
             state = "" if one.code is None else "allowed" if one.allowed else str(one.code)
             lines.append(f"| {prose(one.field)} | {prose(one.before)} | {prose(one.after)} | {state} |")
     if comparison.blocked is not None:
-        words = " ".join(f"`--allow {one}`" for one in blockers(comparison.differences))
-        return "\n".join([*lines, "", f"Not compared: {words} compares all the same."]) + "\n"
+        return "\n".join([*lines, "", f"Not compared: {remedy(comparison.differences)}."]) + "\n"
     lines += ["", "| kernel | metric | before | after | change | |", "| --- | --- | ---: | ---: | ---: | --- |"]
     kernels = [kernel for kernel in comparison.kernels if not unimportant(kernel)]
     kernels.sort(key=lambda kernel: -(kernel.share or 0.0))
@@ -41,7 +40,8 @@ def render(comparison: Comparison) -> str:
             lines.append(f"| {label} | {row.metric} | {values} | {said} |")
     left_out = len(comparison.kernels) - min(len(kernels), MOST_KERNELS)
     if left_out:
-        lines += ["", f"{left_out} more kernels are not shown."]
+        small = f", {sum(map(unimportant, comparison.kernels))} of them under 1 % of the time"
+        lines += ["", f"Kernels not shown: {left_out}{small}."]
     for kernel in kernels[:MOST_KERNELS]:
         lines += [f"- {prose(name(kernel))}: no longer {', '.join(kernel.gone)}"] if kernel.gone else []
         lines += [f"- {prose(name(kernel))}: now {', '.join(kernel.new)}"] if kernel.new else []

@@ -6,7 +6,6 @@ ten are printed, and the last one says how many there would have been.
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING
 
 from ncukit.gate.answer import WORST_FIRST
@@ -63,10 +62,9 @@ def _level(judgement: Judgement, row: Row) -> str:
 
 def _rest(left: list[tuple[Judgement, Row]]) -> str:
     judgement, first = left[0]
-    again = "" if judgement.report_path == "-" else f": ncukit gate {shlex.quote(judgement.report_path)}"
     said = (
         f"{len(left)} more verdicts did not pass, and GitHub shows ten annotations a step; "
-        f"the gate's table has all of them{again}"
+        "the job's summary has all of them"
     )
     title = {"title": f"ncukit gate: {len(left)} more"}
     return command(_level(judgement, first), title, _labelled(judgement, said))

@@ -21,6 +21,8 @@ EXPLAINED = ("dram_pct", "dram_gbps", "useful_dram_pct")
 """Three readings of "how fast is DRAM used" that are easily taken for one another."""
 MOST_NAME = 200
 """Characters shown of a name from outside: a demangled C++ name may have thousands."""
+ROUNDED = 5e-6
+"""Share by which rounding to six digits moves a value at most."""
 MOST_WORDS = 1000
 """Characters shown of a reason, a note or a command."""
 RECORDED = "RECORDED, not measured now"
@@ -133,6 +135,8 @@ def _from_baseline(verdict: Verdict) -> Numbers:
         )
     measured, baseline = apart(verdict.measured, verdict.baseline)
     change = abs(verdict.measured - verdict.baseline)
+    if change <= ROUNDED * abs(verdict.baseline):  # a baseline has six digits
+        change, measured, baseline = 0.0, number(verdict.baseline), number(verdict.baseline)
     share = 100 * change / abs(verdict.baseline) if verdict.baseline else math.inf
     if verdict.relative and share == math.inf:  # there is no share of nothing
         moved, limit = _with(number(change), _step(verdict.unit)), number(allowed)
@@ -247,7 +251,7 @@ def compared(against: Against) -> str:
     """What drops and rises count from, in one line."""
     name = bounded(against.name)
     if not against.found:
-        return f"there is no baseline {name} yet" + (f" ({bounded(against.path)})" if against.path else "")
+        return bounded(against.why, MOST_WORDS) or f"there is no baseline {name} yet"
     saved = f", saved {bounded(against.saved)}" if against.saved else ""
     why = f": {bounded(against.reason, MOST_WORDS)}" if against.reason else ""
     return f"compared with {'baseline ' if saved else ''}{name}{saved}{why}"

@@ -56,6 +56,9 @@ if scene in logs:
     shutil.copy(golden / logs[scene][0], log)
     sys.exit(logs[scene][1])
 table = (session / "metrics.csv").read_text().replace('"1948"', f'"{{process}}"')
+repeat = int(after("--repeat") or 1)  # the harness runs the model so often, so ncu sees as many launches
+head, body = table.splitlines(True)[:-2], table.splitlines(True)[-2:]
+table = "".join(head + body * repeat)
 if scene == "cut":
     table = table[: len(table) - 400]
 if scene == "empty":
@@ -73,6 +76,7 @@ if after("--record") and scene != "norecord":
     sizes = dict(word.split("=") for flag, word in zip(words, words[1:]) if flag == "--size")
     shape = [sizes.get(*size) for size in (("batch_size", 112), ("features", 64), ("dim1", 512), ("dim2", 512))]
     record["problem"] = {{"inputs": ["float32[%s,%s,%s,%s]" % tuple(shape)], "init": [str(shape[1])]}}
+    record["launches"] *= repeat
     pathlib.Path(after("--record")).write_text(json.dumps({{**record, "process": process}}))
     shutil.copy(session / "progress.jsonl", after("--progress"))
 '''

@@ -147,7 +147,7 @@ ANSWERS = (
 FIT_MACHINE = """
 from ncukit.__main__ import main
 from ncukit.collect import doctor
-doctor.examine = lambda *_: (doctor.Check(name="GPU", state=doctor.State.OK, evidence="fine"),)
+doctor.examine = lambda *_: (doctor.Check(id="gpu", name="GPU", state=doctor.State.OK, evidence="fine"),)
 main()
 """
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+from typing import TYPE_CHECKING
 
 from ncukit.collect.doctor.check import Answer, Machine, ask, check, fail, ok, skip, text_of, warn
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CAP_SYS_ADMIN = 21
 """Bit in ``CapEff`` (linux/capability.h); the capability that NVIDIA's ERR_NVGPUCTRPERM page asks for."""
@@ -43,6 +47,10 @@ def permission(here: Machine) -> Answer:
     return ok("only for administrators, and this process has CAP_SYS_ADMIN")
 
 
+def _group(path: Path) -> int:
+    return path.stat().st_gid
+
+
 @check("device-files", "device files")
 def devices(here: Machine) -> Answer:
     """Whether this user may open the GPU: the driver's files in /dev are for reading and writing."""
@@ -54,10 +62,11 @@ def devices(here: Machine) -> Answer:
     closed = [path for path in found if not os.access(path, os.R_OK | os.W_OK)]
     if closed:
         names_of = " ".join(map(str, closed))
+        joined = f"sudo usermod -aG $(stat -c %G {closed[0]}) $USER, then log in again; "
         return fail(
             f"this user may not read and write {names_of}",
-            f"sudo usermod -aG $(stat -c %G {closed[0]}) $USER, then log in again; "
-            f"until the next reboot: sudo chmod a+rw {names_of}",
+            # to join the group of root would be to become root
+            (joined if _group(closed[0]) else "") + f"until the next reboot: sudo chmod a+rw {names_of}",
         )
     return ok(f"{', '.join(map(str, found))} can be opened")
 

@@ -52,7 +52,7 @@ _SEVERITY = {State.FAIL: Severity.BLOCKING, State.WARN: Severity.DEGRADING}
 class Check:
     """One thing looked at."""
 
-    id: str = ""
+    id: str
     """The name that programs go by, such as ``counter-permission``; it does not change."""
     name: str
     """The name that people read."""

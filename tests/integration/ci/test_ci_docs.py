@@ -136,14 +136,13 @@ def test_an_edited_kernel_is_no_silent_pass(setup, ci) -> None:
 
 
 @pytest.mark.parametrize("setup", ["github 3", "gitlab 3"])
-def test_a_kernel_that_nobody_measured_is_no_silent_pass_and_the_others_are_judged(setup, ci) -> None:
+def test_a_kernel_that_nobody_measured_is_no_silent_pass(setup, ci) -> None:
     measured_by_hand(ci)
     (ci.project / "kernels/a_new_norm.py").write_text((ci.project / KERNEL).read_text())
     ci.commit()
     done = ci.run(setup)
     assert done.code == 2, done.log
     assert "profiles/h200/a_new_norm" in done.log
-    assert [root.get("failures") for root in junit(ci)] == ["0"]
 
 
 # the other blocks
@@ -245,7 +244,7 @@ def test_the_noise_is_the_gate_s() -> None:
     assert f"From {noise.REPEATS} launches" in text
     assert f"more than {100 * noise.GAP:g} %" in text
     assert f"up to {100 * noise.SINGLE:g} % are noise" in text
-    assert (noise.LEAST["us"], noise.LEAST["%"], noise.LEAST["byte"]) == (0.25, 0.5, 2**20)
+    assert (noise.LEAST["us"], noise.LEAST["%"], noise.LEAST_OF["dram_bytes"]) == (0.25, 0.5, 2**20)
     assert "0.25 us, half a percentage point or 1 MiB" in " ".join(text.split())
 
 

@@ -18,7 +18,9 @@ from ncukit.errors import Exit
 )
 @pytest.mark.parametrize("format_", ["console", "json"])
 def test_only_a_failure_stands_in_the_way(monkeypatch, capsys, state: State, code: Exit, format_: str) -> None:
-    monkeypatch.setattr(doctor, "examine", lambda *_: (Check(name="ncu", state=state, evidence="e", fix="f"),))
+    monkeypatch.setattr(
+        doctor, "examine", lambda *_: (Check(id="ncu", name="ncu", state=state, evidence="e", fix="f"),)
+    )
 
     assert code == run(["doctor", "--format", format_])
 

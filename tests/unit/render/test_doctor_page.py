@@ -7,9 +7,9 @@ import json
 from ncukit.collect.doctor import Check, State
 from ncukit.render import doctor
 
-FINE = Check(name="Python", state=State.OK, evidence="3.11.7")
+FINE = Check(id="python", name="Python", state=State.OK, evidence="3.11.7")
 WARN = Check(id="dcgm", name="DCGM", state=State.WARN, evidence="nv-hostengine runs", fix="dcgmi profile --pause")
-BROKEN = Check(name="Nsight Compute", state=State.FAIL, evidence="not \x1bfound", fix="install it")
+BROKEN = Check(id="nsight-compute", name="Nsight Compute", state=State.FAIL, evidence="not \x1bfound", fix="install it")
 
 
 def test_a_machine_that_can_profile() -> None:

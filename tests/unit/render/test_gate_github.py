@@ -57,8 +57,7 @@ def test_never_more_than_ten_and_the_last_says_how_many_there_were() -> None:
     assert many[-1].level == "error"
     assert many[-1].properties == {"title": "ncukit gate: 3 more"}
     assert many[-1].message == (
-        "3 more verdicts did not pass, and GitHub shows ten annotations a step; "
-        "the gate's table has all of them: ncukit gate 'my runs/x'"
+        "3 more verdicts did not pass, and GitHub shows ten annotations a step; the job's summary has all of them"
     )
 
 

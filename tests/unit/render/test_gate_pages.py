@@ -177,12 +177,13 @@ def test_what_is_ignored_is_shown_where_there_is_nothing_else() -> None:
 
 
 def test_without_a_baseline_the_command_that_saves_one_is_named() -> None:
-    against = Against(name="main", path="b/main.json", found=False, save_command="ncukit baseline save report.csv")
+    save = "ncukit baseline save report.csv"
+    against = Against(name="main", path="b", found=False, why="there is no baseline 'main' yet", save_command=save)
     missing = verdict("duration_us", "max-rise", 0.03, 5.0, Code.NO_BASELINE, relative=True)
 
     text = gate.render(judgement(judged("k", missing), against=against))
 
-    assert "there is no baseline main yet (b/main.json)\n" in text
+    assert "there is no baseline 'main' yet\n" in text
     assert "to save this report as that baseline: ncukit baseline save report.csv\n" in text
     assert "5 us         -  max-rise 3 %  not judged (no-baseline)  there is no baseline of that name yet" in text
 

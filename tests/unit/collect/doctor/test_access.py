@@ -49,7 +49,10 @@ def test_devices_that_can_be_opened(make, h200) -> None:
     assert "nvidia7" not in found.evidence
 
 
-def test_devices_of_another_group(make, h200, tmp_path, monkeypatch) -> None:
+@pytest.mark.parametrize(("group", "joins"), [(44, True), (0, False)])
+def test_devices_of_another_group(make, h200, tmp_path, monkeypatch, group: int, joins: bool) -> None:
+    """To join the group of root would be to become root."""
+    monkeypatch.setattr(access, "_group", lambda path: group)
     here = make({"dev/nvidiactl": "", "dev/nvidia-uvm": ""}, gpus=(h200,))
     closed = tmp_path / "dev" / "nvidia-uvm"
     monkeypatch.setattr(os, "access", lambda path, mode: path != closed)  # root may open every file
@@ -58,7 +61,8 @@ def test_devices_of_another_group(make, h200, tmp_path, monkeypatch) -> None:
 
     assert State.FAIL is found.state
     assert found.evidence == f"this user may not read and write {closed}"
-    assert "usermod -aG" in found.fix
+    assert ("usermod -aG" in found.fix) == joins
+    assert f"sudo chmod a+rw {closed}" in found.fix
 
 
 def test_no_devices(make, h200) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     ],
 )
 def test_severity_follows_from_the_state(state: State, severity: Severity) -> None:
-    assert severity is Check(name="MIG", state=state, evidence="e").severity
+    assert severity is Check(id="mig", name="MIG", state=state, evidence="e").severity
 
 
 def test_a_look_becomes_a_check_of_its_names() -> None:
