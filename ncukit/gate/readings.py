@@ -159,7 +159,8 @@ def _keyed(report: Report, metrics: Iterable[str]) -> pd.DataFrame:
 
 
 def _constexpr_items(launch: TritonLaunch | None) -> tuple[tuple[str, object], ...]:
-    return tuple(launch.constexprs.items()) if launch is not None else ()
+    # Triton keeps them in a set's order, which is another one in every process
+    return tuple(sorted(launch.constexprs.items())) if launch is not None else ()
 
 
 def _constexprs(items: tuple[tuple[str, object], ...]) -> str:

@@ -47,6 +47,8 @@ def test_two_runs_of_one_kernel_are_the_same(shell):
         ((NAIVE, FAST, "--allow", "gup"), 2),
         ((PROFILES / "naive_rms_norm", PROFILES / "naive_l2_norm"), 4),
         ((NAIVE,), 2),
+        ((NAIVE, FAST, "--repeat", "3"), 2),
+        (("kernels/rms_norm.py", "kernels/rms_norm.py"), 2),
     ],
 )
 def test_exit_codes(shell, words, code):

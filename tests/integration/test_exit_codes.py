@@ -59,6 +59,7 @@ ROWS = (
     Row("profile", 0, (NAIVE, "--recorded"), "no ncu"),
     Row("profile", 2),
     Row("profile", 2, ("nosuch.py",)),
+    Row("profile", 2, (NAIVE, "--repeat", "2", "--launches", "3")),
     Row("profile", 2, (NAIVE, "--nosuch")),
     Row("profile", 2, (NAIVE, "--preset", "all")),
     Row("profile", 2, (NAIVE, "--metrics", "dram_pc")),

@@ -110,6 +110,36 @@ def test_a_reading_that_cannot_be_one_is_refused(kept: Path, row: list[object]) 
         load(kept)
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("launches", 1e400),
+        ("launches", 0),
+        ("buffers", [1e400]),
+        ("per_run", float("nan")),
+        ("per_run", 10**400),
+        ("per_run", 0.2),
+        ("kernel", "normalize_kernel"),
+    ],
+)
+def test_a_kernel_that_cannot_be_one_is_refused(kept: Path, key: str, value: object) -> None:
+    document = json.loads(kept.read_text())
+    kernels = document["cases"]["naive_instance_norm"]["kernels"]
+    kernels[0] = {**kernels[1], key: value} if key == "kernel" else {**kernels[0], key: value}
+    kept.write_text(json.dumps(document))
+
+    with pytest.raises(NcukitError, match="not the shape"):
+        load(kept)
+
+
+@pytest.mark.parametrize("history", [[{}], [{"case": "a", "saved": "b", "reason": "c", "total_us": ["x", 1]}], [3]])
+def test_a_history_that_cannot_be_one_is_refused(kept: Path, history: list[object]) -> None:
+    kept.write_text(json.dumps({**json.loads(kept.read_text()), "history": history}))
+
+    with pytest.raises(NcukitError, match="not the shape"):
+        load(kept)
+
+
 def test_a_newer_format_asks_for_a_newer_ncukit(kept: Path) -> None:
     kept.write_text(kept.read_text().replace('"schema_version": 1', '"schema_version": 2'))
 

@@ -56,6 +56,17 @@ def test_other_grids_blocks_and_constexprs_are_other_entries_in_order_of_first_l
     assert judgement.kernels[-1].constexprs == "B=2"
 
 
+def test_constexprs_in_another_order_are_the_same_kernel(make_report) -> None:
+    """Triton keeps them in the order of a set, so that every process of a measurement in turns has its own."""
+    launch = {"kernel": "k", "grid": (4, 1, 1), "num_warps": 1, "num_stages": 1, "registers": 8, "spills": 0}
+    orders = ({"A": 1, "B": 2}, {"B": 2, "A": 1})
+    recorded = tuple(TritonLaunch(**launch, shared_bytes=0, constexprs=order) for order in orders)
+
+    (kernel,) = judge(make_report([{"kernel": "k", "dram_pct": 71.0}] * 2, launches=recorded), [MIN70]).kernels
+
+    assert (kernel.launches, kernel.constexprs) == (2, "A=1, B=2")
+
+
 def test_a_report_without_grid_and_block_columns_is_judged(make_report) -> None:
     report = make_report([{"kernel": "k", "dram_pct": 71.0}])
     bare = replace(report, frame=report.frame[["kernel", "dram_pct"]])
