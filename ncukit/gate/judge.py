@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ncukit.collect.reference import code_of
 from ncukit.diagnose import NEGLIGIBLE, diagnose
-from ncukit.errors import NcukitError
 from ncukit.gate import verdicts
 from ncukit.gate.answer import Judged, Judgement
 from ncukit.gate.codes import Code
 from ncukit.gate.match import Pair, function_name, match
+from ncukit.gate.scope import OF_LAUNCH, matcher, named, of_case
 from ncukit.gate.settle import ASKED
 from ncukit.gate.side import GAIN, side
 from ncukit.model import Environment, Report, Status, Verdict
@@ -70,13 +68,13 @@ def judge(
         NcukitError: a pattern is not a regular expression.
     """
     policy = policy or Policy()
-    matchers = {pattern: _matcher(pattern) for pattern in patterns}
+    matchers = {pattern: matcher(pattern) for pattern in patterns}
     wants_causes = any(budget.bound == "forbid" or budget.metric == GAIN for budget in budgets)
     mine = side(report, needed(budgets), diagnose(report) if wants_causes else None)
     other = reference.side if reference is not None else None
     pairs = match(other.entries, mine.entries) if other is not None else ()
     total = mine.total_us
-    named = (lambda name: any(match_(name) for match_ in matchers.values())) if matchers else None
+    picked = (lambda name: any(match_(name) for match_ in matchers.values())) if matchers else None
     desk = _Desk(
         report=report,
         side=mine,
@@ -85,7 +83,7 @@ def judge(
         of={id(entry): pair for pair in pairs for entry in pair.after},
         shares={id(e): e.time_us / total for e in mine.entries if e.time_us is not None and total > 0},
         policy=policy,
-        named=named,
+        picked=picked,
     )
     chosen = [e for e in mine.entries if not matchers or any(match_(e.kernel) for match_ in matchers.values())]
     names = [entry.kernel for entry in mine.entries]
@@ -125,7 +123,7 @@ def absent(judgements: Sequence[Judgement], budgets: Sequence[Budget], cases: It
         _unjudged(glob, mine, Code.CASE_ABSENT, "a budget is for this case, and no report is of it")
         for glob, mine in globs.items()
         if not any(
-            _of_case(glob, j.case, j.target, (entry,)) and _named(budget.kernel or "*", entry.kernel)
+            of_case(glob, j.case, j.target, (entry,)) and named(budget.kernel or "*", entry.kernel)
             for budget in mine
             for j in judgements
             for entry in j.entries
@@ -142,14 +140,6 @@ def absent(judgements: Sequence[Judgement], budgets: Sequence[Budget], cases: It
     return Judgement(report_path="(no report)", environment=where, case="(missing)", kernels=tuple(kernels))
 
 
-def _of_case(glob: str, case: str, target: str, entries: Iterable[Entry]) -> bool:
-    """Whether a glob over cases names a run by its name or target, or one of its kernels by grid or constexpr."""
-    words = [case, target]
-    for entry in entries:
-        words += [_grid(entry.grid), *entry.constexprs.split(", ")]
-    return not glob or any(fnmatchcase(word, glob) for word in words if word)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Desk:
     """What lies before the judge while the kernels of one report are judged."""
@@ -164,7 +154,7 @@ class _Desk:
     shares: Mapping[int, float]
     """Share of the report's time of each entry that was timed, by identity."""
     policy: Policy
-    named: Callable[[str], bool] | None
+    picked: Callable[[str], bool] | None
     """Which kernels the user chose with ``-k``, of which none is too small to judge; None for all."""
 
     def judged(self, entry: Entry, budgets: Sequence[Budget]) -> Judged | None:
@@ -191,13 +181,13 @@ class _Desk:
             _unjudged(b.kernel, [b], Code.KERNEL_ABSENT, f"it ran, but no launch of it is of the case '{b.case}'")
             for b in budgets
             if b.kernel
-            and _OF_LAUNCH.search(b.case)
-            and any(_named(b.kernel, name) for name in names)
+            and OF_LAUNCH.search(b.case)
+            and any(named(b.kernel, name) for name in names)
             and not any(self._is_for(b, entry) for entry in self.side.entries)
         ]
         for glob in dict.fromkeys(b.kernel for b in budgets if b.kernel):
             mine = [b for b in budgets if b.kernel == glob and (not b.case or self._of_case(b.case, None))]
-            if mine and names and not any(_named(glob, name) for name in names):
+            if mine and names and not any(named(glob, name) for name in names):
                 found.append(_absent(glob, mine, names))
         return found
 
@@ -243,7 +233,7 @@ class _Desk:
             for budget in budgets
             if budget.against_baseline
             and self._is_for(budget, entry)
-            and (self.named is None or self.named(entry.kernel))
+            and (self.picked is None or self.picked(entry.kernel))
             and self._ignored(budget, entry) is None
         ]
         reason = f"{self._reference_name()} has it, this report does not"
@@ -252,7 +242,7 @@ class _Desk:
     def _ignored(self, budget: Budget, entry: Entry) -> str | None:
         """The reason of the first ignore entry that is for this kernel and metric."""
         for one in self.policy.ignore:
-            mine = _named(one.kernel, entry.kernel) and self._of_case(one.case, entry)
+            mine = named(one.kernel, entry.kernel) and self._of_case(one.case, entry)
             if mine and one.metric in ("", budget.metric):
                 return one.reason
         return None
@@ -268,7 +258,7 @@ class _Desk:
         ignored = self._ignored(budget, entry)
         if ignored is not None:
             return verdicts.plain(budget, entry, Code.IGNORED, ignored)
-        if not budget.kernel and self.named is None and self._light(entry):
+        if not budget.kernel and self.picked is None and self._light(entry):
             reason = f"{self._share(entry):.2g} of the report's time; a budget that names it would judge it"
             return verdicts.plain(budget, entry, Code.NO_WEIGHT, reason)
         verdict = self._held(budget, entry)
@@ -292,10 +282,10 @@ class _Desk:
         return verdicts.limited(budget, entry, pair, self.report)
 
     def _is_for(self, budget: Budget, entry: Entry) -> bool:
-        return (not budget.kernel or _named(budget.kernel, entry.kernel)) and self._of_case(budget.case, entry)
+        return (not budget.kernel or named(budget.kernel, entry.kernel)) and self._of_case(budget.case, entry)
 
     def _of_case(self, glob: str, entry: Entry | None) -> bool:
-        return _of_case(glob, self.side.case, self.side.target, (entry,) if entry is not None else ())
+        return of_case(glob, self.side.case, self.side.target, (entry,) if entry is not None else ())
 
     def _share(self, entry: Entry) -> float | None:
         return self.shares.get(id(entry))
@@ -309,34 +299,6 @@ class _Desk:
 
     def _reference_name(self) -> str:
         return f"'{self.reference.against.name}'" if self.reference is not None else "the baseline"
-
-
-_OF_LAUNCH = re.compile(r"=|^\d+x\d+x\d+$")
-"""A case that is a constexpr or a grid, not a run's name."""
-
-
-def _grid(text: str) -> str:
-    """``7168x1x1`` of ``(7168, 1, 1)``."""
-    return "x".join(re.findall(r"\d+", text))
-
-
-def _named(glob: str, kernel: str) -> bool:
-    return fnmatchcase(kernel, glob) or fnmatchcase(function_name(kernel), glob)
-
-
-def _matcher(pattern: str) -> Callable[[str], bool]:
-    """Like ncu's ``-k``, on the full name as the report has it and on the bare function name."""
-    if not pattern.startswith("regex:"):
-        return lambda name: pattern in (name, function_name(name))
-    try:
-        search = re.compile(pattern.removeprefix("regex:")).search
-    except (re.error, RecursionError, OverflowError) as error:
-        raise NcukitError(
-            f"-k '{pattern}' is not a regular expression: {error}",
-            causes=("a kernel name may hold characters that a regular expression reads as operators",),
-            next_command="use -k with the exact kernel name, or escape with a backslash",
-        ) from error
-    return lambda name: bool(search(name) or search(function_name(name)))
 
 
 def _absent(pattern: str, budgets: Sequence[Budget], names: Sequence[str]) -> Judged:
