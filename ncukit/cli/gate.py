@@ -59,6 +59,7 @@ def _also(_: click.Context, __: click.Parameter, values: Sequence[str]) -> tuple
 @click.option("--max-rise", multiple=True, metavar="NAME=NUMBER[%]", help="Fail this far above the baseline.")
 @click.option("--forbid", multiple=True, metavar="CAUSE", help="Fail when the diagnosis finds this cause.")
 @click.option("--warn", is_flag=True, help="Budgets of this command line only warn.")
+@click.option("--ignore", multiple=True, metavar="KERNEL[:METRIC]=REASON", help="Leave this out, for a reason.")
 @click.option("-k", "--kernel", "kernels", multiple=True, metavar="NAME", help="Judge this kernel, or regex:EXPR.")
 @click.option("--against", metavar="NAME|REPORT", help="Baseline or report that drops and rises count from.")
 @click.option("--allow", multiple=True, metavar="WORD", help="Accept that this differs from the baseline, or lacks.")
@@ -105,7 +106,7 @@ def command(
                   no baseline, or one that cannot be compared
     """
     from ncukit.gate.answer import overall
-    from ncukit.gate.budget import collect
+    from ncukit.gate.budget import collect, parse_ignore
     from ncukit.gate.judge import Policy
 
     if len({os.path.normpath(report) for report in reports}) < len(reports):
@@ -119,7 +120,8 @@ def command(
     allow = allowed((*options["allow"], *settings.gate.allow))
     strict = settings.gate.strict if options["strict"] is None else options["strict"]
     every = settings.gate.all_cases if options["all_cases"] is None else options["all_cases"]
-    policy = Policy(strict=strict, ignore=settings.gate.ignore, allow=allow)
+    ignore = (*settings.gate.ignore, *map(parse_ignore, options["ignore"]))
+    policy = Policy(strict=strict, ignore=ignore, allow=allow)
     name = options["against"] or settings.gate.baseline
     asked = options["against"] is not None or any(budget.against_baseline for budget in budgets)
     find_ = partial(_reference, name, options["against"], budgets, allow, gpu)

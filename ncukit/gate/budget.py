@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ncukit import metrics
+from ncukit.config import IgnoreSettings
 from ncukit.errors import NcukitError, nearest
 
 if TYPE_CHECKING:
@@ -91,6 +92,26 @@ def parse(text: str, bound: Bound, level: Level = "error") -> Budget:
             next_command=f"ncukit gate REPORT --{bound} {text.lstrip(':@ ')}",
         )
     return replace(budget, kernel=kernel.strip(), case=case.strip(), level=level)
+
+
+def parse_ignore(text: str) -> IgnoreSettings:
+    """What ``--ignore`` was given: ``KERNEL=reason``, ``KERNEL:METRIC=reason`` or ``KERNEL@CASE:METRIC=reason``.
+
+    Raises:
+        NcukitError: there is no reason, or nothing that is ignored.
+    """
+    what, _, reason = (part.strip() for part in text.partition("="))
+    scope, colon, metric = what.rpartition(":")
+    if not colon or scope.endswith(":"):  # no metric, or the end of a C++ name: ns::k
+        scope, metric = what, ""
+    kernel, _, case = scope.partition("@")
+    if not reason or not (kernel or case or metric):
+        raise NcukitError(
+            f"--ignore takes KERNEL=REASON or KERNEL:METRIC=REASON, not '{text}'",
+            causes=("what is left out without a reason cannot be reviewed",),
+            next_command=f"ncukit gate REPORT --ignore '{what or 'fill_*'}=torch fills, not our kernel'",
+        )
+    return IgnoreSettings(kernel=kernel.strip() or "*", case=case.strip(), metric=metric.strip(), reason=reason)
 
 
 def _number(text: str, name: str, bound: Bound, value: str) -> tuple[float, bool]:

@@ -264,6 +264,17 @@ def test_a_case_that_nobody_measured_is_missed_where_all_are_wanted(shell):
     assert shell(*words, "--not-all-cases").returncode == 0
 
 
+def test_what_is_ignored_is_shown_with_its_reason(shell):
+    words = ("gate", str(NAIVE), "--min", "dram_pct=85")
+    assert shell(*words).returncode == 1
+
+    done = shell(*words, "--ignore", "normalize_*:dram_pct=issue 12")
+
+    assert done.returncode == 0
+    assert "1 ignored (ignored): issue 12: normalize_kernel dram_pct" in done.stdout
+    assert shell(*words, "--ignore", "normalize_*").returncode == 2
+
+
 def test_one_report_named_twice_is_a_mistake(shell):
     assert shell("gate", str(NAIVE), str(NAIVE), "--min", "dram_pct=70").returncode == 2
 

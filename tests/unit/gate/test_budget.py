@@ -6,7 +6,7 @@ import pytest
 
 from ncukit.config import GateSettings, Settings
 from ncukit.errors import Exit, NcukitError
-from ncukit.gate.budget import collect, parse
+from ncukit.gate.budget import collect, parse, parse_ignore
 
 
 def settings(minimum: dict[str, float] | None = None, maximum: dict[str, float] | None = None) -> Settings:
@@ -88,6 +88,28 @@ def test_a_budget_against_the_direction_is_noted(text: str, bound: str) -> None:
 
 def test_a_metric_without_direction_is_not_noted() -> None:
     assert parse("warps_active_pct=50", "max").note == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("fill_*=torch", ("fill_*", "", "", "torch")),
+        ("norm:dram_pct=a = b", ("norm", "", "dram_pct", "a = b")),
+        ("norm@rms*:local-memory=known", ("norm", "rms*", "local-memory", "known")),
+        ("void ns::fill=torch", ("void ns::fill", "", "", "torch")),
+        (":dram_pct=all", ("*", "", "dram_pct", "all")),
+    ],
+)
+def test_what_is_ignored_on_the_command_line_has_a_reason(text: str, parts: tuple[str, ...]) -> None:
+    found = parse_ignore(text)
+
+    assert (found.kernel, found.case, found.metric, found.reason) == parts
+
+
+@pytest.mark.parametrize("text", ["fill_*", "fill_*=", "=why", "", " = "])
+def test_nothing_is_ignored_without_a_reason(text: str) -> None:
+    with pytest.raises(NcukitError, match="--ignore takes"):
+        parse_ignore(text)
 
 
 def test_the_command_line_overrides_by_metric_and_adds() -> None:
