@@ -126,7 +126,7 @@ def command(
     asked = options["against"] is not None or any(budget.against_baseline for budget in budgets)
     find_ = partial(_reference, name, options["against"], budgets, allow, gpu)
     judgements = [_judged(report, budgets, kernels, policy, find_, asked=asked, gpu=gpu) for report in reports]
-    judgements += _missing(judgements, budgets, name) if every else []
+    judgements += _missing(judgements, budgets, name, by_name=options["against"] is None) if every else []
     texts = [(_text(judgements, extra, color=False), place) for extra, place in also]
     for text, place in texts:
         emit(text, place)
@@ -171,14 +171,19 @@ def _reference(
     return find(name, report, needed(budgets), allow, gpu, by_name=against is None)
 
 
-def _missing(judgements: Sequence[Judgement], budgets: Sequence[Budget], name: str) -> list[Judgement]:
-    """The answer on cases that no report is of."""
+def _missing(
+    judgements: Sequence[Judgement], budgets: Sequence[Budget], name: str, *, by_name: bool
+) -> list[Judgement]:
+    """The answer on cases that no report is of; the cases are those of the baseline, by its name or its file."""
     from pathlib import Path
 
     from ncukit.gate import baseline
     from ncukit.gate.judge import absent
 
-    kept = None if Path(name).exists() else baseline.of(name, judgements[0].environment.gpu)
+    if by_name or not Path(name).exists():
+        kept = baseline.of(name, judgements[0].environment.gpu)
+    else:
+        kept = baseline.load(Path(name)) if baseline.is_baseline(Path(name)) else None
     answer = absent(judgements, budgets, kept.cases if kept is not None else ())
     return [answer] if answer is not None else []
 

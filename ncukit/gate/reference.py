@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ncukit.config import BASELINE_NAME
+from ncukit.diagnose import diagnose
 from ncukit.errors import NcukitError
 from ncukit.gate import baseline
 from ncukit.gate.answer import Against
 from ncukit.gate.codes import Code
-from ncukit.gate.side import Side, blocking, differences, side, sizes_told
+from ncukit.gate.side import GAIN, Side, blocking, differences, side, sizes_told
 from ncukit.read import read
 
 if TYPE_CHECKING:
@@ -65,7 +66,8 @@ def find(
     path = Path(word)
     if path.suffix == ".json" and baseline.is_baseline(path):
         return _kept(baseline.load(path), mine, allow, path)
-    other = side(read(word, gpu=gpu), metrics)
+    measured, wanted = read(word, gpu=gpu), tuple(metrics)
+    other = side(measured, wanted, diagnose(measured) if GAIN in wanted else None)
     return _compared(Against(name=word, path=word, found=True), other, mine, allow)
 
 

@@ -81,9 +81,12 @@ def limited(budget: Budget, entry: Entry, pair: Pair | None, report: Report) -> 
             entry.kernel, budget, Code.METRIC_MISSING, why_missing(budget.metric, entry, report), measured=measured
         )
     if budget.metric == GAIN and entry.unlooked:
-        reason = f"the diagnosis lacked readings to look for {', '.join(entry.unlooked)}"
-        return about(entry.kernel, budget, Code.METRIC_MISSING, reason, measured=measured)
+        return about(entry.kernel, budget, Code.METRIC_MISSING, _unlooked(entry), measured=measured)
     return about(entry.kernel, budget, Code.WITHIN_LIMIT, _spread(reading, entry), measured=measured)
+
+
+def _unlooked(entry: Entry) -> str:
+    return f"the diagnosis lacked readings to look for {', '.join(entry.unlooked)}"
 
 
 def _breaks(budget: Budget, measured: float) -> bool:
@@ -121,6 +124,8 @@ def moved(budget: Budget, entry: Entry, pair: Pair | None, reference: Reference 
         return about(
             entry.kernel, budget, Code.METRIC_MISSING, why_missing(budget.metric, entry, report), measured=measured
         )
+    if budget.metric == GAIN and entry.unlooked:
+        return about(entry.kernel, budget, Code.METRIC_MISSING, _unlooked(entry), measured=measured)
     if not reference.sizes_told and pair.other_size:
         return about(entry.kernel, budget, Code.OTHER_SIZE, f"tensors: {pair.other_size}", measured=measured)
     first, second = pair.readings(budget.metric)

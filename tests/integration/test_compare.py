@@ -259,6 +259,11 @@ def test_a_case_that_nobody_measured_is_missed_where_all_are_wanted(shell):
     assert {(v["kernel"], v["code"]) for v in missed["verdicts"]} == {
         ("l2_norm", "case-absent"), ("instance_norm", "case-absent"),
     }  # fmt: skip
+    (shell.folder / "main").mkdir()  # a folder that happens to be called like the baseline
+    again = shell(*words[:-2], "--all-cases", "--format", "json")
+    assert {v["kernel"] for v in json.loads(again.stdout)["reports"][1]["verdicts"]} == {"instance_norm"}
+    by_file = shell(*words[:-2], "--all-cases", "--against", str(FILE))
+    assert by_file.returncode == 4
     (shell.folder / "ncukit.toml").write_text("[gate]\nall-cases = true\n")
     assert shell(*words).returncode == 4
     assert shell(*words, "--not-all-cases").returncode == 0

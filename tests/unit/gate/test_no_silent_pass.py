@@ -136,6 +136,17 @@ def test_a_fusion_that_nobody_could_look_for_is_not_absent(make_report) -> None:
     assert {code for _, code in codes(judge(make_report(rows), [parse("fusion", "forbid")]))} == {"cause-unknown"}
 
 
+def test_gain_that_could_not_be_looked_for_has_not_fallen() -> None:
+    fast, rise = read(REPEATS / "instance_norm_1"), parse("cooperative_kernel:gain_left=10%", "max-rise")
+    known = judge(fast, [rise], reference=find(str(REPEATS / "instance_norm_1"), fast, needed([rise])))
+    assert codes(known) == [("cooperative_kernel", "within-limit")]
+
+    blind = replace(fast, frame=fast.frame.drop(columns=["local_load_sectors", "local_store_sectors"]))
+    judgement = judge(blind, [rise], reference=find(str(REPEATS / "instance_norm_1"), blind, needed([rise])))
+
+    assert codes(judgement) == [("cooperative_kernel", "metric-missing")]
+
+
 def test_a_report_of_an_unknown_gpu_is_not_compared_with_a_known_one(make_report) -> None:
     known = make_report([{"kernel": "k", "duration_us": 1.0}])
     unknown = replace(known, environment=Environment())
