@@ -21,14 +21,16 @@ if TYPE_CHECKING:
 def command(settings: Settings, format_: str | None, output: Path | None) -> None:
     """Show the settings and where each is from.
 
-    Settings stand in [tool.ncukit.profile] and [tool.ncukit.gate] of the nearest pyproject.toml, or without
-    the tool.ncukit prefix in the nearest ncukit.toml. Options on the command line override them. Budgets are checked
-    here as the gate checks them: an unknown metric or cause is an error.
+    Settings stand in [tool.ncukit.profile], [tool.ncukit.gate] and [tool.ncukit.inspect] of the nearest pyproject.toml,
+    or without the tool.ncukit prefix in the nearest ncukit.toml. Options on the command line override them. Budgets
+    are checked here as gate and inspect check them: an unknown metric or cause is an error.
     """
+    from ncukit.gate import static_budget
     from ncukit.gate.budget import configured
     from ncukit.render import settings as pages
 
-    for note in dict.fromkeys(budget.note for budget in configured(settings) if budget.note):
+    budgets = (*configured(settings), *static_budget.collect([], settings))
+    for note in dict.fromkeys(budget.note for budget in budgets if budget.note):
         say(f"note: {plain(note)}")
     text = pages.render_json(settings) if chosen_format(format_, output) == "json" else pages.render(settings)
     emit(text, output)

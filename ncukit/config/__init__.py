@@ -9,6 +9,7 @@ from ncukit.config.settings import (
     BudgetSettings,
     GateSettings,
     IgnoreSettings,
+    InspectSettings,
     ProfileSettings,
     Settings,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "BudgetSettings",
     "GateSettings",
     "IgnoreSettings",
+    "InspectSettings",
     "ProfileSettings",
     "Settings",
     "load",

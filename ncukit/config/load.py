@@ -12,13 +12,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ncukit.config.readers import BUDGET, GATE, IGNORE, PROFILE, Reader, WrongValueError
-from ncukit.config.settings import DEFAULT, BudgetSettings, GateSettings, IgnoreSettings, ProfileSettings, Settings
+from ncukit.config.readers import BUDGET, GATE, IGNORE, INSPECT, PROFILE, Reader, WrongValueError
+from ncukit.config.settings import (
+    DEFAULT,
+    BudgetSettings,
+    GateSettings,
+    IgnoreSettings,
+    InspectSettings,
+    ProfileSettings,
+    Settings,
+)
 from ncukit.errors import NcukitError, nearest
 
 Keys = Mapping[str, tuple[str, Reader]]
 _LISTS: Mapping[str, Keys] = {"budget": BUDGET, "ignore": IGNORE}
 """``[[gate.…]]``: key → what one entry may hold."""
+_SECTIONS = ("profile", "gate", "inspect")
 
 
 def load(start: Path | None = None, explicit: Path | None = None) -> Settings:
@@ -38,14 +47,16 @@ def load(start: Path | None = None, explicit: Path | None = None) -> Settings:
             raise _error(explicit, "has no [tool.ncukit] table", "ncukit config")
         return Settings(origins=_origins(set(), ""))
     prefix = "tool.ncukit." if path.name == "pyproject.toml" else ""
-    sections = _known(path, prefix, _table_of(path, prefix.rstrip("."), table), ("profile", "gate"))
+    sections = _known(path, prefix, _table_of(path, prefix.rstrip("."), table), _SECTIONS)
     profile = _profile(path, f"{prefix}profile", sections.get("profile", {}))
     gate = _gate(path, f"{prefix}gate", sections.get("gate", {}))
+    inspect = InspectSettings(**_read(path, f"{prefix}inspect", sections.get("inspect", {}), INSPECT))
     written = {
         *(f"profile.{key}" for key in _plain(sections.get("profile", {}))),
-        *_written(_plain(sections.get("gate", {}))),
+        *_written("gate", _plain(sections.get("gate", {}))),
+        *_written("inspect", _plain(sections.get("inspect", {}))),
     }
-    return Settings(profile=profile, gate=gate, origins=_origins(written, str(path)), path=path)
+    return Settings(profile=profile, gate=gate, inspect=inspect, origins=_origins(written, str(path)), path=path)
 
 
 def _find(start: Path | None) -> Path | None:
@@ -86,7 +97,7 @@ def _table(path: Path) -> dict[str, Any] | None:
 
 def _plain(table: Any) -> dict[str, Any]:
     """The table with its keys as they are documented: ``max_drop`` is ``max-drop``, ``clock-control`` the other way."""
-    documented = {key.replace("-", "_"): key for key in (*PROFILE, *GATE, *BUDGET, *IGNORE, *_LISTS)}
+    documented = {key.replace("-", "_"): key for key in (*PROFILE, *GATE, *BUDGET, *IGNORE, *INSPECT, *_LISTS)}
     plain: dict[str, Any] = {}
     for key, value in table.items():
         word = documented.get(key.replace("-", "_"), key)
@@ -161,16 +172,16 @@ def _known(path: Path, stem: str, table: dict[str, Any], known: tuple[str, ...])
     return table
 
 
-def _written(gate: Mapping[str, Any]) -> set[str]:
-    """Keys of ``[gate]`` that the file sets: a table's members one by one, a list's entries by number."""
+def _written(section: str, table: Mapping[str, Any]) -> set[str]:
+    """Keys of a section that the file sets: a table's members one by one, a list of tables by number."""
     found = set()
-    for key, value in gate.items():
+    for key, value in table.items():
         if isinstance(value, dict):
-            found |= {f"gate.{key}.{member}" for member in value}
-        elif key in _LISTS:
-            found |= {f"gate.{key}.{number}" for number in range(1, len(value) + 1)}
+            found |= {f"{section}.{key}.{member}" for member in value}
+        elif section == "gate" and key in _LISTS:
+            found |= {f"{section}.{key}.{number}" for number in range(1, len(value) + 1)}
         else:
-            found.add(f"gate.{key}")
+            found.add(f"{section}.{key}")
     return found
 
 
@@ -178,6 +189,7 @@ def _origins(written: set[str], path: str) -> dict[str, str]:
     """Every key that has a value → the file, or ``default``."""
     plain = [f"profile.{key}" for key in PROFILE]
     plain += [f"gate.{key}" for key in ("level", "baseline", "all-cases", "strict", "allow", "forbid")]
+    plain += [f"inspect.{key}" for key in INSPECT if key not in ("min", "max")]
     return {key: path if key in written else DEFAULT for key in (*plain, *sorted(written - set(plain)))}
 
 

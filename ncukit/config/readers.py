@@ -19,6 +19,8 @@ BASELINE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 """A baseline's name: it becomes a folder."""
 AMOUNT = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?(\s*%)?")
 """How far a value may drop or rise: a number in the metric's unit, or a share of the baseline with ``%``."""
+ARCH = re.compile(r"sm_[1-9][0-9]{1,2}[af]?")
+"""An architecture as nvcc and Triton write it."""
 MOST = 10**300
 LONGEST = 500
 """Characters of a glob or a reason."""
@@ -122,6 +124,13 @@ def words_of(*allowed: str) -> Reader:
     return read
 
 
+def archs(value: Any) -> tuple[str, ...]:
+    """A list of architectures."""
+    if not isinstance(value, list) or not all(isinstance(one, str) and ARCH.fullmatch(one) for one in value):
+        raise WrongValueError('a list of architectures in quotes, such as ["sm_80", "sm_90"]')
+    return tuple(dict.fromkeys(value))
+
+
 def name(value: Any) -> str:
     """The name of a baseline."""
     if not isinstance(value, str) or not BASELINE_NAME.fullmatch(value):
@@ -161,4 +170,12 @@ PROFILE: Mapping[str, tuple[str, Reader]] = {
     "launches": ("launches", count),
     "ncu": ("ncu", program),
     "python": ("python", program),
+}
+INSPECT: Mapping[str, tuple[str, Reader]] = {
+    "arch": ("arch", archs),
+    "min": ("minimum", limits),
+    "max": ("maximum", limits),
+    "select": ("select", words),
+    "ignore": ("ignore", words),
+    "strict": ("strict", yes_or_no),
 }

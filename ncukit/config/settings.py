@@ -95,11 +95,33 @@ class GateSettings(BudgetSettings):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InspectSettings:
+    """``[tool.ncukit.inspect]``: what is looked at without a GPU, and what must hold there.
+
+    Budgets of ``[tool.ncukit.gate]`` hold too, as far as their metric needs no measurement.
+    """
+
+    arch: tuple[str, ...] = ()
+    """Architectures to compile for, such as ``sm_90``; empty for the usual ones."""
+    minimum: Mapping[str, float] = field(default_factory=dict)
+    """``min = {occupancy = 50}``; before the name may stand a glob, ``"softmax_*:occupancy"``."""
+    maximum: Mapping[str, float] = field(default_factory=dict)
+    """``max = {registers = 128, spills = 0}``."""
+    select: tuple[str, ...] = ()
+    """Lint rules to apply, by code, start of a code or name; empty for all."""
+    ignore: tuple[str, ...] = ()
+    """Lint rules to leave out."""
+    strict: bool = False
+    """Whether a budget fails that some autotune configurations keep and others break."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """The effective configuration and where each value came from."""
 
     profile: ProfileSettings = field(default_factory=ProfileSettings)
     gate: GateSettings = field(default_factory=GateSettings)
+    inspect: InspectSettings = field(default_factory=InspectSettings)
     origins: Mapping[str, str] = field(default_factory=dict)
     """Key such as ``profile.preset`` or ``gate.min.dram_pct`` → the file that set it, or ``default``."""
     path: Path | None = None

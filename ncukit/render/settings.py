@@ -12,7 +12,7 @@ from ncukit.render.text import columns, visible
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ncukit.config import BudgetSettings, Settings
+    from ncukit.config import BudgetSettings, InspectSettings, Settings
 
 
 def flat(settings: Settings) -> dict[str, Any]:
@@ -26,6 +26,14 @@ def flat(settings: Settings) -> dict[str, Any]:
         values |= {f"gate.{bound}.{metric}": limit for metric, limit in limits.items()}
     values |= {f"gate.budget.{n}": _table(one) for n, one in enumerate(gate.budgets, start=1)}
     values |= {f"gate.ignore.{n}": _written(asdict(one)) for n, one in enumerate(gate.ignore, start=1)}
+    return values | _inspect(settings.inspect)
+
+
+def _inspect(inspect: InspectSettings) -> dict[str, Any]:
+    values: dict[str, Any] = {f"inspect.{name}": list(getattr(inspect, name)) for name in ("arch", "select", "ignore")}
+    values["inspect.strict"] = inspect.strict
+    for bound, limits in (("min", inspect.minimum), ("max", inspect.maximum)):
+        values |= {f"inspect.{bound}.{metric}": limit for metric, limit in limits.items()}
     return values
 
 

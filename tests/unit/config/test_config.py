@@ -57,6 +57,46 @@ def test_budgets_keep_the_name_in_the_file_and_their_origin(tmp_path: Path) -> N
     assert str(path) == settings.origins["gate.min.dram_pct"]
 
 
+def test_what_is_inspected_and_its_origins(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "pyproject.toml",
+        """[tool.ncukit.inspect]
+arch = ["sm_80", "sm_90a", "sm_80"]
+max = { registers = 128, "softmax_*:spills" = 0 }
+min = { occupancy = 25 }
+select = ["TRI1"]
+ignore = ["TRI203", "loop-exit"]
+strict = true
+""",
+    )
+
+    settings = config.load(tmp_path)
+
+    assert settings.inspect == config.InspectSettings(
+        arch=("sm_80", "sm_90a"),
+        minimum={"occupancy": 25.0},
+        maximum={"registers": 128.0, "softmax_*:spills": 0.0},
+        select=("TRI1",),
+        ignore=("TRI203", "loop-exit"),
+        strict=True,
+    )
+    assert {key for key, origin in settings.origins.items() if origin == str(path)} == {
+        "inspect.arch", "inspect.select", "inspect.ignore", "inspect.strict",
+        "inspect.max.registers", "inspect.max.softmax_*:spills", "inspect.min.occupancy",
+    }  # fmt: skip
+    assert settings.origins["gate.strict"] == "default"
+
+
+def test_the_sections_keep_their_lists_apart(tmp_path: Path) -> None:
+    write(tmp_path / "ncukit.toml", "[inspect]\nignore = ['TRI101']\n[[gate.ignore]]\nreason = 'x'\n")
+
+    settings = config.load(tmp_path)
+
+    assert settings.inspect.ignore == ("TRI101",)
+    assert [one.reason for one in settings.gate.ignore] == ["x"]
+    assert {"inspect.ignore", "gate.ignore.1"} <= settings.origins.keys()
+
+
 def test_program_paths_count_from_the_file_and_bare_names_stay(tmp_path: Path) -> None:
     write(tmp_path / "ncukit.toml", "[profile]\nncu = 'tools/ncu'\npython = 'python3'\n")
 
@@ -87,6 +127,18 @@ def test_program_paths_count_from_the_file_and_bare_names_stay(tmp_path: Path) -
         ("[gate]\nmin = { dram_pct = '70' }\n", ["finite number for dram_pct"]),
         ("[gate]\nmax = { dram_pct = nan }\n", ["finite number for dram_pct"]),
         ("[gate]\nmin = { dram_pct = true }\n", ["finite number for dram_pct"]),
+        ("[inspect]\nmx = { spills = 0 }\n", ["unknown key 'inspect.mx'", "did you mean 'inspect.max'?"]),
+        ("[inspct]\n", ["unknown key 'inspct'", "did you mean 'inspect'?"]),
+        ("inspect = 1\n", ["inspect must be a table"]),
+        ("[inspect]\narch = 'sm_90'\n", ["inspect.arch = 'sm_90'", "list of architectures"]),
+        ("[inspect]\narch = ['90']\n", ["inspect.arch = ['90']", "sm_80"]),
+        ("[inspect]\narch = ['sm_90; rm']\n", ["inspect.arch"]),
+        ("[inspect]\nmax = { spills = '0' }\n", ["finite number for spills"]),
+        ("[inspect]\nmax-rise = { spills = 1 }\n", ["unknown key 'inspect.max-rise'"]),
+        ("[inspect]\nselect = 'TRI101'\n", ["inspect.select", "list of words"]),
+        ("[inspect]\nignore = [1]\n", ["inspect.ignore = [1]"]),
+        ("[inspect]\nstrict = 1\n", ["inspect.strict = 1", "true or false"]),
+        ("[[inspect.ignore]]\nreason = 'x'\n", ["inspect.ignore"]),
         ("[gate\n", ["is not TOML"]),
         ("x = " + "[" * 5000, ["ncukit.toml"]),
     ],

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 
-from ncukit.config import GateSettings, ProfileSettings, Settings
+from ncukit.config import GateSettings, InspectSettings, ProfileSettings, Settings
 from ncukit.render import settings as page
 
 SETTINGS = Settings(
     profile=ProfileSettings(preset="quick"),
     gate=GateSettings(minimum={"dram_pct": 70.0}),
-    origins={"profile.preset": "p.toml", "gate.min.dram_pct": "p.toml"},
+    inspect=InspectSettings(arch=("sm_90",), maximum={"spills": 0.0}),
+    origins={"profile.preset": "p.toml", "gate.min.dram_pct": "p.toml", "inspect.max.spills": "p.toml"},
 )
 
 
@@ -20,6 +21,9 @@ def test_every_setting_has_a_line_with_its_origin() -> None:
     assert ["profile.preset", '"quick"', "p.toml"] in lines
     assert ["profile.launches", "-", "default"] in lines
     assert ["gate.min.dram_pct", "70.0", "p.toml"] in lines
+    assert ["inspect.max.spills", "0.0", "p.toml"] in lines
+    assert ["inspect.arch", '["sm_90"]', "default"] in lines
+    assert ["inspect.strict", "false", "default"] in lines
 
 
 def test_without_budgets_an_example_is_given() -> None:
