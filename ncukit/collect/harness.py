@@ -41,7 +41,7 @@ LONGEST_ITEM = 80
 """Characters kept of a value's text."""
 
 
-def load_module(path: Path, sizes: dict[str, str]) -> types.ModuleType:
+def load_module(path: Path, sizes: dict[str, str], name: str = "") -> types.ModuleType:
     """Execute a kernel file as a module, its constants replaced by ``sizes`` before anything uses them."""
     tree = ast.parse(path.read_bytes(), filename=str(path))
     for node in tree.body:
@@ -50,7 +50,7 @@ def load_module(path: Path, sizes: dict[str, str]) -> types.ModuleType:
         elif isinstance(node, ast.AnnAssign) and node.value is not None:
             _resize(node.target, node.value, sizes)
     # a name of its own: a kernel file called copy.py must not take the place of the standard library's
-    module = types.ModuleType(f"_profiled_{path.stem}")
+    module = types.ModuleType(name or f"_profiled_{path.stem}")
     module.__file__ = str(path)
     sys.modules[module.__name__] = module
     exec(compile(tree, str(path), "exec"), module.__dict__)  # noqa: S102 - running the user's file is the job

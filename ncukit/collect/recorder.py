@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+DEFAULTS = {"maxnreg": None, "enable_fp_fusion": True, "launch_cooperative_grid": False, "launch_pdl": False}
+"""Launch options beyond warps, stages and CTAs that change the compiled code, and their values when nobody asks."""
 LONGEST_IR = 2_000_000
 """Longest compiler text kept a kernel, in characters. A longer one is left out: cut, it would seem to touch less."""
 
@@ -164,6 +166,7 @@ class Recorder:
             "spills": getattr(compiled, "n_spills", None),
             "shared_bytes": getattr(meta, "shared", 0),
             "cooperative": bool(getattr(meta, "launch_cooperative_grid", False)),
+            "options": {k: _scalar(v) for k, d in DEFAULTS.items() if (v := getattr(meta, k, d)) != d},
             "constexprs": constexprs,
             "file": code.co_filename if code else None,
             "line": code.co_firstlineno if code else None,
@@ -182,6 +185,7 @@ class Recorder:
             "shape": [int(n) for n in tensor.shape],
             "bytes": elements * tensor.element_size(),
             "buffer": self._buffer(tensor),
+            "aligned": int(tensor.data_ptr()) % 16 == 0,
         }
 
     def _buffer(self, tensor: Any) -> int:

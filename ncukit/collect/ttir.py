@@ -49,7 +49,7 @@ class Facts:
 def read_ttir(text: str) -> Facts:
     """Follow every pointer argument of the one public function in ``text``."""
     lines = text.splitlines()
-    locations = _locations(lines)
+    places = locations(lines)
     start = next((i for i, line in enumerate(lines) if "tt.func public" in line), None)
     if start is None:
         return Facts(arguments={}, has_dot=None, line=None)
@@ -71,10 +71,10 @@ def read_ttir(text: str) -> Facts:
         _propagate(body, roots)
     found: dict[str, Access] = {name: Access() for name in names}
     unknown: set[str] = set()
-    lost = _collect(body, roots, locations, found, unknown)
+    lost = _collect(body, roots, places, found, unknown)
     arguments = {name: None if lost or name in unknown else found[name] for name in names}
     closing = _LOCATION.search(lines[end])
-    define = locations.get(closing.group(1)) if closing else None
+    define = places.get(closing.group(1)) if closing else None
     return Facts(arguments=arguments, has_dot="tt.dot" in text, line=define)
 
 
@@ -178,7 +178,7 @@ def _propagate(body: list[str], roots: dict[str, frozenset[str]]) -> None:
 def _collect(
     body: list[str],
     roots: dict[str, frozenset[str]],
-    locations: dict[str, int],
+    places: dict[str, int],
     found: dict[str, Access],
     unknown: set[str],
 ) -> bool:
@@ -195,7 +195,7 @@ def _collect(
         origin = roots.get(operands[0], frozenset())
         lost = lost or not origin
         location = _LOCATION.search(line)
-        number = locations.get(location.group(1), 0) if location else 0
+        number = places.get(location.group(1), 0) if location else 0
         for name in origin:
             if operation not in _STORES:
                 found[name].loads.add(number)
@@ -217,7 +217,7 @@ def _named(lines: list[str]) -> dict[str, str]:
     return found
 
 
-def _locations(lines: list[str]) -> dict[str, int]:
+def locations(lines: list[str]) -> dict[str, int]:
     """Location alias → source line; a named location is its inner one, an inlined call counts at the call."""
     raw = {}
     for line in lines:

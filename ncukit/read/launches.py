@@ -92,6 +92,7 @@ def _launch(entry: dict[str, Any], kernels: Mapping[str, dict[str, Any]]) -> Tri
         file=_optional(kernel.get("file"), str),
         line=_optional(kernel.get("line"), int),
         launch_line=_optional(entry.get("launch_line"), int),
+        options=_scalars(kernel.get("options")),
     )
 
 
@@ -136,6 +137,7 @@ def _tensor(entry: dict[str, Any], arguments: Mapping[str, Any]) -> Tensor:
         stored=None if access is None else _typed(access.get("stored", bool(stores)), bool),
         load_lines=loads or (),
         store_lines=stores or (),
+        aligned=_optional(entry.get("aligned"), bool),
     )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Severity = Literal["error", "warning"]
-Lack = Literal["", "promise", "divisible", "one", "aligned", "several", "tile", "order"]
+Lack = Literal["", "promise", "divisible", "one", "aligned", "several", "tile", "order", "unasked"]
 """What prevents a wider access: 16 divides the argument and Triton was not told; 16 does not divide it; it is a stride
 that is not 1; its address is no multiple of 16; several of these at once; a thread has no more elements; a thread's
 elements do not lie together."""

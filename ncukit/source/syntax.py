@@ -57,6 +57,9 @@ class JitFunction:
     """Lines of exponentials, logarithms, roots and trigonometric functions."""
     division_lines: tuple[int, ...] = ()
     """Lines of ``//`` and ``%``, one entry an operation."""
+    parameters: tuple[str, ...] = ()
+    assigned: Mapping[int, str] = field(default_factory=dict)
+    """Line → the variable that is assigned there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +162,22 @@ def _function(node: ast.FunctionDef) -> JitFunction:
                 if isinstance(part, ast.BinOp | ast.AugAssign) and isinstance(part.op, _DIVIDES)
             )
         ),
+        parameters=tuple(a.arg for a in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)),
+        assigned=dict(_assigned(node)),
     )
+
+
+def _assigned(node: ast.FunctionDef) -> Iterator[tuple[int, str]]:
+    """(line, name), for every line of a statement that may stand on several."""
+    for part in ast.walk(node):
+        if isinstance(part, ast.Assign) and len(part.targets) == 1:
+            target = part.targets[0]
+        elif isinstance(part, ast.AugAssign | ast.AnnAssign):
+            target = part.target
+        else:
+            continue
+        if isinstance(target, ast.Name):
+            yield from ((line, target.id) for line in range(part.lineno, (part.end_lineno or part.lineno) + 1))
 
 
 def _lines(node: ast.FunctionDef, wanted: Callable[[ast.AST], bool]) -> tuple[int, ...]:

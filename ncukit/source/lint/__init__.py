@@ -7,8 +7,11 @@ its page. ``error`` is for what does not compile or computes something wrong for
 from __future__ import annotations
 
 import ast
+import contextlib
 import inspect
+import io
 import re
+import tokenize
 from dataclasses import replace
 from functools import cache
 from importlib import import_module
@@ -20,7 +23,7 @@ from ncukit.source.inspection import Violation
 from ncukit.source.lint.module import Module
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from ncukit.source.inspection import Launch, Severity
     from ncukit.source.text import SourceText
@@ -98,7 +101,8 @@ def lint(
     chosen = [r for r in every_rule() if (not select or _matches(r, select)) and not _matches(r, ignore)]
     _known([*select, *ignore])
     found = {v: None for rule in chosen for v in _checked(rule, module)}
-    accepted = (_accepted(v, module.lines) for v in found)
+    comments = _comments(source.code)
+    accepted = (_accepted(v, comments) for v in found)
     return sorted(accepted, key=lambda v: (v.line, v.column, v.code, v.message))
 
 
@@ -129,15 +133,26 @@ def _known(selectors: Iterable[str]) -> None:
         )
 
 
-def _accepted(violation: Violation, lines: Sequence[str]) -> Violation:
+def _comments(code: str) -> dict[int, tuple[str, bool]]:
+    """Line → its comment, and whether the comment stands there alone."""
+    found: dict[int, tuple[str, bool]] = {}
+    if "ncukit:" not in code:
+        return found
+    with contextlib.suppress(tokenize.TokenError, SyntaxError, ValueError):
+        for token in tokenize.generate_tokens(io.StringIO(code).readline):
+            if token.type == tokenize.COMMENT:
+                found[token.start[0]] = (token.string, not token.line[: token.start[1]].strip())
+    return found
+
+
+def _accepted(violation: Violation, comments: Mapping[int, tuple[str, bool]]) -> Violation:
     """``violation`` with the reason of a comment on its line, or alone on the line above, that accepts it."""
-    at = violation.line - 1
-    above = lines[at - 1].strip() if 0 < at <= len(lines) else ""
-    for text in (lines[at] if at < len(lines) else "", above if above.startswith("#") else ""):
+    above, alone = comments.get(violation.line - 1, ("", False))
+    for text in (comments.get(violation.line, ("", False))[0], above if alone else ""):
         match = _IGNORE.search(text)
         if match and match.group(1):
-            codes = [c.strip().lower() for c in match.group(1).split(",")]
-            if violation.code.lower() in codes or violation.rule in codes:
+            named = [part.strip() for part in match.group(1).split(",")]
+            if any(n and (violation.code.startswith(n.upper()) or n.lower() == violation.rule) for n in named):
                 return replace(violation, suppressed=match.group(2).strip(" :–-") or "no reason given")
     return violation
 

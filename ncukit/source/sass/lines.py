@@ -12,6 +12,9 @@ calls is found through the PTX text, and without one an inlined instruction has 
 of chain are read, in case a later Triton tells ptxas.
 
 Line 0 is LLVM's word for code that it moved or merged: no line, rather than the one before it that ptxas then shows.
+
+Triton writes its loads and stores as inline assembly of several lines. From Triton 3.9 on LLVM counts a source line on
+for each of them, so what it says within such a block is not looked at.
 """
 
 from __future__ import annotations
@@ -83,8 +86,10 @@ def _locations(ptx: str) -> tuple[list[int], list[tuple[Frame, ...]]]:
     text = ptx.splitlines()
     files = {m[1]: f"{m[2]}/{m[3]}" if m[3] else m[2] for m in map(_FILE.match, text) if m}
     starts, chains = [], []
+    inline = False
     for number, line in enumerate(text, start=1):
-        found = _LOC.match(line) if ".loc" in line else None
+        inline = "// begin inline asm" in line or (inline and "// end inline asm" not in line)
+        found = _LOC.match(line) if ".loc" in line and not inline else None
         if found:
             starts.append(number)
             calls = [_CALL.match(call) for call in (found[3] or "").split(" @[ ")[1:]]

@@ -69,6 +69,22 @@ def test_bytes_count_distinct_elements_and_buffers_are_identities(recorder):
     assert second["tensors"][1]["buffer"] != second["tensors"][0]["buffer"]
 
 
+def test_what_compiling_again_needs_is_kept(recorder):
+    base = torch.zeros(64)
+    recorder.record(kernel, (base, base[1:], 4), {}, (1,), COMPILED)
+    facts = vars(COMPILED.metadata) | {"maxnreg": 64, "enable_fp_fusion": False, "launch_cooperative_grid": False}
+    other = SimpleNamespace(**{**vars(COMPILED), "metadata": SimpleNamespace(**facts)})
+    recorder.record(kernel, (base, base, 4), {}, (1,), other)
+    assert [t["aligned"] for x in recorder.launches for t in x["tensors"]] == [True, False, True, True]
+    assert [k["options"] for k in recorder.kernels.values()] == [{}, {"maxnreg": 64, "enable_fp_fusion": False}]
+    record = {"kernels": recorder.kernels, "launches": recorder.launches}
+    for entry in record["kernels"].values():
+        entry["id"] = 0
+    document = to_launches([json.loads(json.dumps(record))], "k.py")
+    assert [k["options"] for k in document["kernels"].values()][1] == {"maxnreg": 64, "enable_fp_fusion": False}
+    assert document["launches"][0]["tensors"][1]["aligned"] is False
+
+
 def test_a_launch_in_a_graph_is_named_and_not_joined(recorder, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: True)
     recorder.record(kernel, (torch.zeros(1), torch.zeros(1), 1), {}, (1,), COMPILED)

@@ -357,3 +357,20 @@ def test_launches_can_be_read_alone(run) -> None:
     assert recording.versions["torch"] == "2.11.0"
     assert recording.target == "k.py"
     assert len(recording.launches) == 1
+
+
+def test_options_and_aligned_addresses_are_read_where_they_were_recorded(run) -> None:
+    launch = read(run()).launches[1]
+    assert (launch.options, [t.aligned for t in launch.tensors]) == ({}, [None, None])
+
+    tensors = [{**TENSORS[0], "aligned": False}, {**TENSORS[1], "aligned": True}]
+    newer = changed(LAUNCHES, "kernels", {"0": {**KERNEL, "options": {"maxnreg": 64}}})
+    newer["launches"] = [{**LAUNCHES["launches"][0], "tensors": tensors}]
+    launch = read(run(launches=newer)).launches[1]
+    assert (launch.options, [t.aligned for t in launch.tensors]) == ({"maxnreg": 64}, [False, True])
+
+
+@pytest.mark.parametrize("options", [{"maxnreg": [64]}, ["maxnreg"]])
+def test_options_that_are_no_plain_values_are_malformed(run, options: Any) -> None:
+    with pytest.raises(NcukitError):
+        read(run(launches=changed(LAUNCHES, "kernels", {"0": {**KERNEL, "options": options}})))

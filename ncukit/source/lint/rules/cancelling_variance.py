@@ -77,7 +77,7 @@ def _said(module: Module, node: ast.BinOp, kernel: str | None) -> Violation:
         module,
         node,
         f"`{compact(node)}` takes the square of a mean from the mean of squares, which cancels: at a mean of 1000 "
-        "times the spread the normalised result is off by 0.25 in fp32",
+        "times the spread a normalised result was measured 0.25 off in fp32",
         instead="sum up `(x - mean) * (x - mean)` in a second step over the tile, or take sums of `x - first`, less "
         "the slice's first value; partial results merge by Chan's formula",
         kernel=kernel,

@@ -261,3 +261,17 @@ def test_every_rule_has_its_own_code_slug_and_whole_page():
         assert tuple(headings) == SECTIONS, rule.CODE
         assert rule.SEVERITY in ("error", "warning")
     assert page("TRI000") is None
+
+
+def test_only_comments_accept_and_a_beginning_of_a_code_will_do() -> None:
+    text = """import triton
+import triton.language as tl
+@triton.jit
+def k(x, n):
+    for i in range(n):
+        s = "# ncukit: ignore[TRI101] no comment"; continue
+    for i in range(n):
+        continue  # ncukit: ignore[TRI1] generated code
+"""
+    found = [v for v in lint(parse(text.encode(), "k.py")) if v.code == "TRI101"]
+    assert [(v.line, v.suppressed) for v in found] == [(6, None), (8, "generated code")]
