@@ -1,4 +1,4 @@
-"""Writes the pages that the code already says: docs/rules/*.md from the rules, docs/metrics.md from the catalogue.
+"""Writes the pages that the code already says: docs/rules/ and docs/lint/ from the rules, docs/metrics.md.
 
     python docs/generate.py [--check]
 
@@ -13,6 +13,7 @@ from pathlib import Path
 from ncukit import gpus, metrics
 from ncukit.diagnose import rules
 from ncukit.render.catalogue import UNNAMED
+from ncukit.source import lint
 
 DOCS = Path(__file__).parent
 CHIPS = ("gh100", "gb202")
@@ -20,9 +21,18 @@ CHIPS = ("gh100", "gb202")
 
 def rule_page(code: str, cause: str) -> str:
     """One rule's page: its docstring, with its sections as headings."""
-    lines = [f"# {code} {cause}", "", "<!-- generated from the rule's docstring by docs/generate.py -->", ""]
-    for line in rules.page(code).splitlines()[2:]:
-        if line.strip() in rules.SECTIONS and not line.startswith(" "):
+    return _page(f"{code} {cause}", rules.page(code), rules.SECTIONS)
+
+
+def lint_page(code: str, slug: str) -> str:
+    """The same of a lint rule."""
+    return _page(f"{code} {slug}", lint.page(code) or "", lint.SECTIONS)
+
+
+def _page(title: str, text: str, sections: tuple[str, ...]) -> str:
+    lines = [f"# {title}", "", "<!-- generated from the rule's docstring by docs/generate.py -->", ""]
+    for line in text.splitlines()[2:]:
+        if line.strip() in sections and not line.startswith(" "):
             lines += [f"## {line.strip()}", ""]
         else:
             lines.append(line.strip())
@@ -39,6 +49,28 @@ def rules_index() -> str:
         "",
         "| code | cause | says |",
         "|---|---|---|",
+    ]
+    return "\n".join([*head, *rows]) + "\n"
+
+
+def lint_index() -> str:
+    """The table of all lint rules."""
+    severities = {rule.CODE: rule.SEVERITY for rule in lint.every_rule()}
+    rows = [
+        f"| [{code}]({slug}.md) | `{slug}` | {severities[code]} | {title.replace('|', '&#124;')} |"
+        for code, slug, title in lint.codes()
+    ]
+    head = [
+        "# Lint rules",
+        "",
+        "<!-- generated from the rules' docstrings by docs/generate.py -->",
+        "",
+        "What [`ncukit inspect`](../inspect.md) says of a file's text, without running or compiling anything. An",
+        "error does not compile, or computes something wrong for certain; all else is a warning. `ncukit explain",
+        "CODE` prints the same pages.",
+        "",
+        "| code | name | severity | says |",
+        "|---|---|---|---|",
     ]
     return "\n".join([*head, *rows]) + "\n"
 
@@ -80,17 +112,24 @@ def _chip_names() -> str:
 def pages() -> dict[Path, str]:
     """Path → text of every generated page."""
     found = {DOCS / "rules" / f"{cause}.md": rule_page(code, cause) for code, cause, _ in rules.codes()}
-    return {**found, DOCS / "rules" / "README.md": rules_index(), DOCS / "metrics.md": metrics_page()}
+    found |= {DOCS / "lint" / f"{slug}.md": lint_page(code, slug) for code, slug, _ in lint.codes()}
+    found |= {DOCS / "rules" / "README.md": rules_index(), DOCS / "lint" / "README.md": lint_index()}
+    return {**found, DOCS / "metrics.md": metrics_page()}
 
 
 def main() -> int:
     """Write the pages, or compare them."""
-    stale = [path for path, text in pages().items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+    wanted = pages()
+    stale = [path for path, text in wanted.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+    # a rule that was renamed leaves its page behind
+    left = [path for folder in ("rules", "lint") for path in (DOCS / folder).glob("*.md") if path not in wanted]
     if "--check" in sys.argv:
-        return 1 if stale else 0
+        return 1 if stale or left else 0
+    for path in left:
+        path.unlink()
     for path in stale:
         path.parent.mkdir(exist_ok=True)
-        path.write_text(pages()[path], encoding="utf-8")
+        path.write_text(wanted[path], encoding="utf-8")
     return 0
 
 

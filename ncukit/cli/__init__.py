@@ -22,7 +22,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
-VERBS = ("profile", "diagnose", "gate", "compare", "baseline", "metrics", "gpus", "doctor", "explain", "config")
+VERBS = (
+    "profile",
+    "diagnose",
+    "gate",
+    "compare",
+    "baseline",
+    "inspect",
+    "metrics",
+    "gpus",
+    "doctor",
+    "explain",
+    "config",
+)
 TIDYING_S = 12.0
 """Seconds that the end of a verb may take: ncu and its program get twice five to end (``ncukit.collect.process``)."""
 

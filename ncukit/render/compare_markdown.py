@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ncukit.gate.noise import Word
 from ncukit.render import units
 from ncukit.render.compare import amount, conditions_of, effect, name, percent, remedy, shown_rows, unimportant
-from ncukit.render.gate_markdown import prose
+from ncukit.render.markdown_text import prose
 
 if TYPE_CHECKING:
     from ncukit.gate.compare import Comparison

@@ -280,6 +280,8 @@ def _silences(out: Console, diagnosis: Diagnosis, explain: bool) -> None:
                     (0, 0, 0, 2),
                 )
             )
+        if kernel.code_note:
+            out.print(Padding(Text(f"code: {plain(kernel.code_note)}", style="dim"), (0, 0, 0, 2)))
     out.print(Text(plain(diagnosis.gpu_note), style="dim"))
 
 

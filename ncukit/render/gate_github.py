@@ -10,19 +10,13 @@ from typing import TYPE_CHECKING
 
 from ncukit.gate.answer import WORST_FIRST
 from ncukit.model import Status
+from ncukit.render.annotation import MOST, command
 from ncukit.render.gate_rows import file_of, place, rows, subject, worst_first
 from ncukit.render.gate_text import RECORDED, blocks, bounded, counts, nothing_judged, statement, word
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from ncukit.gate.answer import Judgement
     from ncukit.render.gate_rows import Row
-
-MOST = 10
-"""Annotations a step."""
-_MOST_MESSAGE = 4000
-"""Characters of a message: the runner cuts it after 4096."""
 
 
 def render(*judgements: Judgement) -> str:
@@ -80,17 +74,3 @@ def _only(judgement: Judgement) -> str:
 
 def _labelled(judgement: Judgement, said: str) -> str:
     return f"{RECORDED}: {said}" if judgement.environment.recorded else said
-
-
-def command(level: str, properties: Mapping[str, str], message: str) -> str:
-    """``::error file=F,line=L,title=T::message``, escaped as actions/toolkit does; empty properties are left out."""
-    given = ",".join(f"{name}={_property(value)}" for name, value in properties.items() if value)
-    return f"::{level} {given}::{_data(bounded(message, _MOST_MESSAGE))}"
-
-
-def _data(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")

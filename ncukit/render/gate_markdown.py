@@ -6,7 +6,6 @@ row. Names from outside stand in code spans, where Markdown and GitHub look for 
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from ncukit import metrics
@@ -16,11 +15,9 @@ from ncukit.model import Status
 from ncukit.render.gate_rows import folded, rows, worst_first
 from ncukit.render.gate_text import (
     EXPLAINED,
-    MOST_NAME,
     MOST_WORDS,
     RECORDED,
     WORD,
-    bounded,
     cells,
     compared,
     counts,
@@ -30,6 +27,7 @@ from ncukit.render.gate_text import (
     remark,
     used_codes,
 )
+from ncukit.render.markdown_text import MOST_BYTES, code, prose
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,15 +35,8 @@ if TYPE_CHECKING:
     from ncukit.gate.answer import Against, Judgement
     from ncukit.render.gate_rows import Row
 
-MOST_BYTES = 1_000_000
-"""Below GitHub's 1,048,576 bytes a step, with room for what a pipeline writes beside it."""
 _SHOWN = 20
 """Notes, differences and lines of ignored verdicts shown at most."""
-# an underscore within a word is no emphasis
-_ACTIVE = re.compile(r"[\\`*\[\]|~$<>&@#]|(?<![a-z0-9])_|_(?![a-z0-9])|://|www\.", re.IGNORECASE)
-_ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
-# a character of no width behind it keeps GitHub from seeing a mention, an issue or an address
-_BROKEN = {"@": "@&#8203;", "#": "#&#8203;", "://": ":&#8203;//"}
 
 
 def render(*judgements: Judgement) -> str:
@@ -75,26 +66,6 @@ def _page(judgement: Judgement, most: int) -> str:
     tail += _details(judgement)
     room = most - len("\n".join([*head, *tail]).encode()) - 1000
     return "\n".join([*head, *_table(shown, room), *tail]) + "\n"
-
-
-def code(text: str, most: int = MOST_NAME) -> str:
-    """Text from outside as a code span on one line; a backtick is shown as ``\\x60``."""
-    shown = bounded(text, most).replace("`", r"\x60")
-    # a table is split at its pipes before code spans are seen, and parsers differ on a backslash before an escaped one
-    shown = shown.replace("\\|", r"\x5c|").replace("|", r"\|")
-    return f"`{shown}`" if shown.strip() else "-"
-
-
-def prose(text: str) -> str:
-    """Words with parts from outside, so that no part of them acts as Markdown, HTML, a link or a mention."""
-    return _ACTIVE.sub(_inert, bounded(text, MOST_WORDS))
-
-
-def _inert(found: re.Match[str]) -> str:
-    text = found[0]
-    if text.lower() == "www.":
-        return f"{text[:3]}&#8203;."
-    return _ENTITIES.get(text) or _BROKEN.get(text) or f"\\{text}"
 
 
 def _head(judgement: Judgement) -> list[str]:

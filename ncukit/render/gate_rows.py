@@ -11,7 +11,8 @@ from ncukit.gate.answer import WORST_FIRST
 from ncukit.gate.codes import Code
 from ncukit.gate.match import function_name
 from ncukit.model import Status
-from ncukit.render.gate_text import MEANINGS, MOST_NAME, MOST_WORDS, because, bounded
+from ncukit.render.annotation import relative
+from ncukit.render.gate_text import MEANINGS, MOST_NAME, because, bounded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -135,16 +136,6 @@ def place(kernel: Judged) -> str:
     """``kernels/naive/instance_norm.py:47``, or empty."""
     file = file_of(kernel)
     return f"{file}:{kernel.line}" if file and kernel.line else file
-
-
-def relative(path: str) -> str:
-    """A path as CI services want it, with ``/``; empty when it is absolute, leads out, or is no name of a file."""
-    if not path or len(path) > MOST_WORDS or not path.isprintable():
-        return ""
-    parts = PureWindowsPath(path)  # it knows both kinds of separator, and drives
-    if parts.drive or parts.root or ".." in parts.parts or not parts.parts:
-        return ""
-    return "/".join(parts.parts)
 
 
 def any_file(judgement: Judgement) -> str:

@@ -65,6 +65,7 @@ def _kernel(kernel: KernelDiagnosis) -> dict[str, Any]:
         "ladder": [_rung(rung) for rung in kernel.ladder],
         "findings": [_finding(finding) for finding in kernel.findings],
         "silent": [asdict(silence) for silence in kernel.silences],
+        "code": kernel.code_note or None,
     }
 
 

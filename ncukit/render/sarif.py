@@ -2,38 +2,38 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import math
 import re
 from collections import Counter
 from dataclasses import asdict, dataclass
-from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
-from ncukit import __version__
 from ncukit.diagnose import rules
 from ncukit.model import Severity
 from ncukit.render import units
 from ncukit.render.gate import device_line
+from ncukit.render.sarif_document import (
+    MOST_LISTED,
+    MOST_NAME,
+    MOST_RESULTS,
+    MOST_WORDS,
+    camel,
+    document,
+    fingerprint,
+    location,
+    notice,
+    number,
+    short,
+    uri,
+)
 from ncukit.render.text import visible
 from ncukit.source.syntax import read_source
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from ncukit.model import Diagnosis, Evidence, Finding, KernelDiagnosis, Report, Suggestion
 
-SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
-MOST_RESULTS = 5000
-"""GitHub keeps so many results of a run, and says nothing of the others (GitHub's page on SARIF support)."""
-MOST_WORDS = 1000
-"""Characters of a message; a name or a sentence out of a report may be of any length."""
-MOST_NAME = 300
-"""Characters of a name or of what a reading is compared with."""
-MOST_LISTED = 20
-"""Kernels, notes and readings listed in one place."""
 SUGGESTED = 2
 """Suggestions that a message has room for."""
 
@@ -77,14 +77,12 @@ def render(diagnosis: Diagnosis, places: Mapping[str, str] | None = None, root: 
     index = {code: number for number, code in enumerate(known)}
     recorded = diagnosis.environment.recorded
     run = {
-        "tool": {"driver": {"name": "ncukit", "version": __version__, "rules": [_rule(f) for f in known.values()]}},
         "automationDetails": _automation(diagnosis, rest),
         "invocations": [_invocation(diagnosis, len(found))],
         "results": [_result(one, index[one.finding.code], _message(one, repeated, recorded)) for one in listed],
         "properties": _measured(diagnosis),
     }
-    document = {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
-    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return document(run, map(_rule, known.values()))
 
 
 def places_of(report: Report, source: str | None = None) -> dict[str, str]:
@@ -150,9 +148,9 @@ def _result(found: Found, rule: int, message: str) -> dict[str, Any]:
         "properties": {
             "cause": finding.cause,
             "confidence": finding.confidence,
-            "kernels": [_short(name) for name in found.kernels[:MOST_LISTED]],
+            "kernels": [short(name) for name in found.kernels[:MOST_LISTED]],
             "grid": found.kernel.grid if found.kernel else None,
-            "estimated_speedup": {k: _number(v) for k, v in asdict(gain).items()} if gain else None,
+            "estimated_speedup": {k: number(v) for k, v in asdict(gain).items()} if gain else None,
             "evidence": [_reading(evidence) for evidence in finding.evidence[:MOST_LISTED]],
         },
     }
@@ -166,10 +164,10 @@ def _result(found: Found, rule: int, message: str) -> dict[str, Any]:
 
 def _reading(evidence: Evidence) -> dict[str, Any]:
     return {
-        "metric": _short(evidence.metric),
-        "value": _number(evidence.value),
-        "unit": _short(evidence.unit),
-        "compared_with": _short(evidence.compared_with),
+        "metric": short(evidence.metric),
+        "value": number(evidence.value),
+        "unit": short(evidence.unit),
+        "compared_with": short(evidence.compared_with),
     }
 
 
@@ -207,14 +205,14 @@ def _try(suggestion: Suggestion) -> str:
 def _fingerprint(finding: Finding, kernel: KernelDiagnosis | None, path: str) -> str:
     """What stays the same when the kernel is measured again: cause, kernels and file; no line and no reading."""
     names = (kernel.name,) if kernel is not None else ("", *finding.kernels)
-    return hashlib.sha256("\0".join((finding.cause, path, *names)).encode("utf-8", "replace")).hexdigest()[:16]
+    return fingerprint(finding.cause, path, *names)
 
 
 def _rule(finding: Finding) -> dict[str, Any]:
     titles = {code: title for code, _, title in rules.codes()}
     return {
         "id": finding.code,
-        "name": "".join(part.capitalize() for part in finding.cause.split("-")),
+        "name": camel(finding.cause),
         "shortDescription": {"text": titles.get(finding.code, finding.cause)},
         **(_explained(finding.code) if finding.code in titles else {}),
         "defaultConfiguration": {"level": _level(finding)},
@@ -239,9 +237,9 @@ def _measured(diagnosis: Diagnosis) -> dict[str, Any]:
     environment = diagnosis.environment
     return {
         "recorded": environment.recorded,
-        "gpu": _short(environment.gpu) or None,
-        "ncu_version": _short(environment.ncu_version) or None,
-        "clock_control": _short(environment.clock_control) or None,
+        "gpu": short(environment.gpu) or None,
+        "ncu_version": short(environment.ncu_version) or None,
+        "clock_control": short(environment.clock_control) or None,
         "report_kind": diagnosis.report_kind,
     }
 
@@ -255,7 +253,7 @@ def _invocation(diagnosis: Diagnosis, count: int) -> dict[str, Any]:
         said.append(("warning", "the metrics in this report do not reach for any rule: no result is no clean bill"))
     if count > MOST_RESULTS:
         said.append(("warning", f"{MOST_RESULTS:,} of {count:,} results are listed: those that save the most time"))
-    notices = [{"level": level, "message": {"text": visible(text)[:MOST_WORDS]}} for level, text in said]
+    notices = [notice(level, text) for level, text in said]
     # the exit code says the same: without any reading there is nothing to judge
     return {"executionSuccessful": timed or not silent} | ({"toolExecutionNotifications": notices} if notices else {})
 
@@ -270,8 +268,8 @@ def _spots(finding: Finding, names: Sequence[str], there: Mapping[str, Place | N
 def _fallback(diagnosis: Diagnosis, root: Path | None) -> list[Place]:
     """Where a finding without any source line belongs: the file that was profiled, else the report."""
     target = diagnosis.target.split(" ")[0]
-    uris = [_uri(target, root) if target.endswith(".py") or "/" in target else None]
-    uris.append(_uri(diagnosis.report_path, root) if diagnosis.report_path != "-" else None)
+    uris = [uri(target, root) if target.endswith(".py") or "/" in target else None]
+    uris.append(uri(diagnosis.report_path, root) if diagnosis.report_path != "-" else None)
     # a region is required: GitHub shows no result without a line (sarif-sdk, rule GH1003)
     return [(uri, 1) for uri in uris if uri][:1]
 
@@ -279,32 +277,10 @@ def _fallback(diagnosis: Diagnosis, root: Path | None) -> list[Place]:
 def _place(text: str, root: Path | None) -> Place | None:
     """``path:line``, and whatever follows it, as a relative URI and a line; None when it is no such place."""
     found = re.match(r"([^:]+):(\d{1,9})(?!\d)", text)
-    uri = _uri(found[1], root) if found else None
-    return (uri, max(1, int(found[2]))) if found and uri else None
-
-
-def _uri(path: str, root: Path | None) -> str | None:
-    """``path`` as a URI below the checkout, or None: never absolute, never out of it."""
-    if len(path) > MOST_WORDS or "\0" in path:
-        return None
-    if root is not None and Path(path).is_absolute() and Path(path).is_relative_to(root):
-        path = str(Path(path).relative_to(root))
-    parts = PureWindowsPath(path)  # knows both kinds of separator, and drives
-    if parts.drive or parts.root or ".." in parts.parts or not parts.parts:
-        return None
-    return quote("/".join(parts.parts), safe="/", errors="replace")
+    at = uri(found[1], root) if found else None
+    return (at, max(1, int(found[2]))) if found and at else None
 
 
 def _location(place: Place) -> dict[str, Any]:
-    uri, line = place
-    where = {"artifactLocation": {"uri": uri, "uriBaseId": "%SRCROOT%"}, "region": {"startLine": line}}
-    return {"physicalLocation": where}
-
-
-def _short(text: str) -> str:
-    return visible(text[:MOST_NAME])
-
-
-def _number(value: float) -> float | None:
-    """JSON has no NaN and no infinity."""
-    return value if math.isfinite(value) else None
+    at, line = place
+    return location(at, {"startLine": line})

@@ -30,6 +30,11 @@ def paint(text: str, style: str, color: bool) -> str:
     return f"\x1b[{CODES[style]}m{text}\x1b[0m" if color and text else text
 
 
+def length(text: str) -> int:
+    """Columns that a text takes: its colour codes take none."""
+    return len(_ANSI.sub("", text))
+
+
 def columns(rows: Sequence[Sequence[str]], align: str, *, gap: str = "  ") -> list[str]:
     """Rows as lines with aligned columns.
 
@@ -38,13 +43,13 @@ def columns(rows: Sequence[Sequence[str]], align: str, *, gap: str = "  ") -> li
         align: one of ``<`` and ``>`` a column.
         gap: what stands between two columns.
     """
-    lengths = [[len(_ANSI.sub("", cell)) for cell in row] for row in rows]
+    lengths = [[length(cell) for cell in row] for row in rows]
     widths = [max(column) for column in zip(*lengths, strict=True)]
     lines = []
     for row, taken in zip(rows, lengths, strict=True):
         cells = []
-        for cell, length, width, side in zip(row, taken, widths, align, strict=True):
-            pad = " " * (width - length)
+        for cell, own, width, side in zip(row, taken, widths, align, strict=True):
+            pad = " " * (width - own)
             cells.append(pad + cell if side == ">" else cell + pad)
         lines.append(gap.join(cells).rstrip())
     return lines

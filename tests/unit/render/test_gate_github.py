@@ -8,7 +8,7 @@ from judgements import EXAMPLE, RECORDED, judged, judgement, least, most, verdic
 from ncukit.gate.codes import Code
 from ncukit.model import Status
 from ncukit.render import gate_github
-from ncukit.render.gate_github import command
+from ncukit.render.annotation import command
 
 
 def test_errors_for_what_keeps_the_gate_from_passing_and_warnings_for_the_rest() -> None:

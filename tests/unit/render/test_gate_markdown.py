@@ -7,7 +7,7 @@ from consumers import tables
 from judgements import EXAMPLE, judged, judgement, least, most
 
 from ncukit.render import gate_markdown
-from ncukit.render.gate_markdown import MOST_BYTES, code, prose
+from ncukit.render.markdown_text import MOST_BYTES, code, prose
 
 HOSTILE = [
     "a|b",

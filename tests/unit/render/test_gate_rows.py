@@ -7,7 +7,8 @@ from judgements import EXAMPLE, entry, judged, judgement, least, verdict
 
 from ncukit.gate.codes import Code
 from ncukit.model import Status
-from ncukit.render.gate_rows import any_file, folded, identities, place, relative, rows, subject, unique, worst_first
+from ncukit.render.annotation import relative
+from ncukit.render.gate_rows import any_file, folded, identities, place, rows, subject, unique, worst_first
 
 
 def test_a_kernel_is_told_apart_by_no_more_than_it_takes() -> None:
