@@ -22,7 +22,7 @@ demo: $(BIN)/ncukit  ## set up, then the main job: profile, diagnose and gate on
 	@BIN=$(BIN) sh docs/demo.sh $(TARGET)
 
 test: $(VENV)/.dev  ## set up, then all tests that need no GPU
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 lint: $(VENV)/.dev  ## style, strict typing and the import contracts
 	$(BIN)/ruff check .

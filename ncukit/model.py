@@ -35,6 +35,8 @@ class Tensor:
     load_lines: tuple[int, ...] = ()
     """Source lines of the loads, in the kernel's file."""
     store_lines: tuple[int, ...] = ()
+    aligned: bool | None = None
+    """Whether 16 divides its address, which Triton knows and compiles for; None when it was not recorded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +66,8 @@ class TritonLaunch:
     """Line of the kernel's ``def``."""
     launch_line: int | None = None
     """Line of the launch in the same file, or None when it was launched from elsewhere."""
+    options: Mapping[str, int | float | str | bool | None] = field(default_factory=dict)
+    """Other launch options that differ from Triton's defaults, such as ``maxnreg``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -264,6 +268,8 @@ class KernelDiagnosis:
     silences: tuple[Silence, ...] = ()
     opinions: tuple[Opinion, ...] = ()
     """What NVIDIA's rules say of its first launch."""
+    code_note: str = ""
+    """What compiling it again gave, or why that could not be had; empty when no finding asked for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import click
@@ -20,6 +21,12 @@ if TYPE_CHECKING:
 @click.option("--explain", is_flag=True, help="Also say why each other rule is silent.")
 @click.option("--nvidia", is_flag=True, help="Also show what NVIDIA's own rules say, where the report carries it.")
 @click.option(
+    "--compile/--no-compile",
+    "recompile",
+    default=True,
+    help="Whether to compile kernels again, without a GPU, where that says why (needs Triton; kept for the next time).",
+)
+@click.option(
     "--fail-on",
     type=click.FloatRange(min=1.0),
     metavar="GAIN",
@@ -32,6 +39,7 @@ def command(
     source: str | None,
     explain: bool,
     nvidia: bool,
+    recompile: bool,
     fail_on: float | None,
     format_: str | None,
     output: Path | None,
@@ -42,15 +50,21 @@ def command(
     anything that holds ncu's readings: a run directory, a .csv of either page (with ncu's chatter in it), a
     .ncu-rep, a metrics .json, or - for standard input.
 
+    Where the kernel file is at hand as it was measured, and Triton is installed, the compiler is asked why accesses are
+    narrow, which values spill, and what loops hold: the recorded launches are compiled again. Of the file only its
+    Triton functions are taken; its host code is not run. --explain says what came of it, or why nothing did.
+
     SARIF is for code scanning: one result a finding, at the kernel's line. Its paths count from the folder that
     ncukit is started in, which should be the checkout's root.
     """
+    from ncukit.cli.progress import waiting
     from ncukit.diagnose import diagnose
     from ncukit.read import read
 
     chosen = chosen_format(format_, output)
     measured = read(report, gpu=gpu)
-    diagnosis = diagnose(measured, gpu=gpu, source=source)
+    with waiting("diagnosing; kernels are compiled again the first time") if recompile else nullcontext():
+        diagnosis = diagnose(measured, gpu=gpu, source=source, recompile=recompile)
     if chosen == "json":
         from ncukit.render.json import render
 

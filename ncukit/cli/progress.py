@@ -1,4 +1,4 @@
-"""A progress bar for the verbs that measure."""
+"""What a terminal shows while a verb measures or compiles."""
 
 from __future__ import annotations
 
@@ -8,6 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+
+@contextlib.contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """Words on stderr while something may take seconds; nothing where stderr is not a terminal."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(what):
+        yield
 
 
 @contextlib.contextmanager

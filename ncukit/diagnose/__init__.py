@@ -26,13 +26,16 @@ NEGLIGIBLE = 0.01
 """A kernel with less than this of the longest one's time gets no advice: nobody would notice if it were free."""
 
 
-def diagnose(report: Report, *, gpu: str | None = None, source: str | None = None) -> Diagnosis:
+def diagnose(
+    report: Report, *, gpu: str | None = None, source: str | None = None, recompile: bool = False
+) -> Diagnosis:
     """Say which limit holds each kernel, what removing a cause is worth, and what to change.
 
     Args:
         report: what ``ncukit.read`` returned.
         gpu: name of the GPU, for reports that do not say it.
         source: the kernel file, for file:line; by default the report's own target when it is at hand.
+        recompile: whether to start a process that compiles kernels again, without a GPU, where that says why.
 
     Returns:
         One entry a kernel (launches of equal name, grid, block, constexprs and tensors), and findings across kernels.
@@ -55,17 +58,20 @@ def diagnose(report: Report, *, gpu: str | None = None, source: str | None = Non
         )
         for k in kernels
     ]
+    longest = max((case.share for case in cases if case.kernel.duration_us), default=0.0)
+    notes: dict[int, str] = {}
+    if recompile:
+        cases, notes = _with_code(cases, report, longest)
     named: dict[str, list[Case]] = {}
     for case in cases:
         named.setdefault(case.kernel.name, []).append(case)
-    longest = max((case.share for case in cases if case.kernel.duration_us), default=0.0)
     pipeline = [_across(f, _members(f, named)) for rule in rules.pipeline_rules() for f in rule.judge_all(cases)]
     return Diagnosis(
         report_path=report.path,
         report_kind=report.kind,
         environment=report.environment,
         gpu_note=limits.note,
-        kernels=tuple(_entry(case, report, longest) for case in cases),
+        kernels=tuple(replace(_entry(c, report, longest), code_note=notes.get(c.kernel.first, "")) for c in cases),
         pipeline=tuple(_ordered(pipeline)),
         ladder=_together(cases, pipeline, named),
         notes=(*report.notes, *(("the report is incomplete: launches may be missing",) if report.incomplete else ())),
@@ -73,11 +79,30 @@ def diagnose(report: Report, *, gpu: str | None = None, source: str | None = Non
     )
 
 
-def _entry(case: Case, report: Report, longest: float) -> KernelDiagnosis:
+def _with_code(cases: list[Case], report: Report, longest: float) -> tuple[list[Case], dict[int, str]]:
+    """The cases with what the compiler makes of those kernels whose findings ask, and what came of asking by row."""
+    from ncukit.diagnose.compiled import compile_again  # a diagnosis that asks nothing needs none of it
+
+    asked = [(case, rules.asking(_judged(case, longest)[0])) for case in cases]
+    asked = sorted(((c, r) for c, r in asked if r), key=lambda one: -one[0].share)
+    answers = compile_again(report, [(case.kernel, asking) for case, asking in asked])
+    by_row = {case.kernel.first: answer for (case, _), answer in zip(asked, answers, strict=True)}
+    codes = {row: answer.code for row, answer in by_row.items()}
+    found = [replace(c, kernel=replace(c.kernel, code=codes.get(c.kernel.first))) for c in cases]
+    return found, {row: answer.note for row, answer in by_row.items()}
+
+
+def _judged(case: Case, longest: float) -> tuple[list[Finding], list[Silence]]:
+    """Findings that stand for themselves, and why the other rules are silent."""
     answers = [rules.judge(rule, case) for rule in rules.kernel_rules()]
     if case.share < NEGLIGIBLE * longest:
         answers = [_weighed(answer, case) for answer in answers]
     findings, folded = rules.fold([a for a in answers if isinstance(a, Finding)])
+    return findings, [*(a for a in answers if isinstance(a, Silence)), *folded]
+
+
+def _entry(case: Case, report: Report, longest: float) -> KernelDiagnosis:
+    findings, silences = _judged(case, longest)
     kernel, ladder = case.kernel, case.ladder
     return KernelDiagnosis(
         name=kernel.name,
@@ -90,7 +115,7 @@ def _entry(case: Case, report: Report, longest: float) -> KernelDiagnosis:
         missing=kernel.missing,
         ladder=ladder.rungs,
         findings=tuple(_ordered(_settled(findings, case))),
-        silences=(*(a for a in answers if isinstance(a, Silence)), *folded),
+        silences=tuple(silences),
         opinions=report.opinions[kernel.first] if report.opinions else (),
     )
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ncukit.diagnose.compiled import Code
     from ncukit.diagnose.limits import Limits
     from ncukit.model import Dim3, Report, TritonLaunch
     from ncukit.source.syntax import JitFunction, SourceFile
@@ -35,6 +36,8 @@ class Kernel:
     triton: TritonLaunch | None
     source: SourceFile | None
     limits: Limits
+    code: Code | None = None
+    """What the compiler makes of it, where somebody asked, and where it can be what was measured."""
 
     def get(self, name: str) -> float | None:
         """A metric, or None when it was not measured."""

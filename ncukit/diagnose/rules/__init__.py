@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 from ncukit.diagnose.ladder import WORTH
 from ncukit.errors import NcukitError, nearest
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from ncukit.diagnose.facts import Kernel
     from ncukit.diagnose.ladder import Ladder
+    from ncukit.source.inspection import Compiled
 
 SECTIONS = (
     "What it means",
@@ -55,6 +56,19 @@ class Rule(Protocol):
 
     def judge(self, case: Case) -> Finding | str:
         """A finding, or the reason why there is none."""
+
+
+@runtime_checkable
+class AskingRule(Protocol):
+    """A rule whose finding says more when the kernel has been compiled again (``Kernel.code``).
+
+    A rule that asks in some cases only also has ``asks(finding)``.
+    """
+
+    CAUSE: str
+
+    def against(self, kernel: Kernel, compiled: Compiled) -> str:
+        """Why this cannot be the code that was measured, as far as the rule can tell; empty when it can."""
 
 
 class PipelineRule(Protocol):
@@ -99,6 +113,18 @@ _PIPELINE = ("fusion", "launch_overhead")
 def kernel_rules() -> tuple[Rule, ...]:
     """Rules about one kernel, causes before their consequences."""
     return tuple(cast("Rule", import_module(f"{__name__}.{name}")) for name in _KERNEL)
+
+
+def asking(findings: Sequence[Finding]) -> tuple[AskingRule, ...]:
+    """The rules behind these findings that have a use for the compiled code."""
+    by_cause = {f.cause: f for f in findings if f.severity == Severity.TUNE}
+    return tuple(
+        rule
+        for rule in kernel_rules()
+        if isinstance(rule, AskingRule)
+        and (finding := by_cause.get(rule.CAUSE)) is not None
+        and getattr(rule, "asks", lambda _: True)(finding)
+    )
 
 
 @cache

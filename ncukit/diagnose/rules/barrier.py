@@ -15,6 +15,10 @@ How it is computed
     moves and branches, and shared memory three quarters of its work. With few warps a row the per-warp overhead goes as
     well: high is then the arithmetic's own share of the issue slots.
 
+    Barriers and shuffles of a trip are counted in the compiler's machine code, where the unchanged kernel file is at
+    hand and Triton is installed: the recorded launch is compiled again without a GPU (no host code of the file is run).
+    --no-compile leaves it out.
+
 What to try
     Carry a vector accumulator through the loop and reduce once after it, in place of a scalar tl.sum each trip; fewer
     warps a block (one warp needs no barrier); one row a warp; two rows a program, so that one works while the other
@@ -41,12 +45,14 @@ from ncukit.model import Evidence, Finding, Severity, Suggestion
 if TYPE_CHECKING:
     from ncukit.diagnose.facts import Kernel
     from ncukit.diagnose.rules import Case
+    from ncukit.source.inspection import Compiled
 
 CODE = "LAT202"
 CAUSE = "barrier"
 NEEDS = ("stall_barrier_pct",)
 
 FIRES_FROM_PCT = 20.0
+EXCHANGE = ("barrier", "shuffle")
 LEFT = 0.25
 """Part of the shared-memory traffic that stays when reductions become rare."""
 MIRRORS = (
@@ -103,16 +109,48 @@ def judge(case: Case) -> Finding | str:
     )
 
 
+def against(kernel: Kernel, compiled: Compiled) -> str:
+    """Code without a barrier is not what was measured to wait at one."""
+    waiting = kernel.metrics["stall_barrier_pct"]
+    return (
+        ""
+        if compiled.sass.mix.get("barrier")
+        else f"it has no barrier, where warps waited {waiting:.0f} % of their time"
+    )
+
+
+def _a_trip(kernel: Kernel) -> tuple[str, str | None]:
+    """What a trip of the innermost loop with barriers holds, in words, and where; empty where that is not known."""
+    code = kernel.code
+    loops = [x for x in code.compiled.sass.loops if x.mix.get("barrier") and not x.waits] if code is not None else []
+    if code is None or not loops:
+        return "", None
+    loop = max(loops, key=lambda x: (x.depth, x.mix["barrier"]))
+    counts = [f"{loop.mix[kind]} {kind}{'s' if loop.mix[kind] > 1 else ''}" for kind in EXCHANGE if loop.mix.get(kind)]
+    return f"a trip has {' and '.join(counts)} among {loop.instructions} instructions{code.doubt}", code.at(loop.line)
+
+
 def _suggestions(kernel: Kernel, warps: int | None) -> tuple[Suggestion, ...]:
     found = []
+    trip, loop = _a_trip(kernel)
     carried = kernel.function.carried_reductions if kernel.function is not None else ()
     if carried and kernel.source is not None:
+        cost = "a reduction to one value inside the loop costs shuffles and barriers every trip"
         found.append(
             Suggestion(
                 action="carry a vector through the loop and reduce it once behind it",
                 location=f"{kernel.source.path}:{carried[0]}",
-                why="a reduction to one value inside the loop costs shuffles and barriers every trip",
+                why=f"{cost}: {trip}" if trip else cost,
                 watch="a vector accumulator holds a register for each value of the tile",
+            )
+        )
+    elif loop is not None:
+        found.append(
+            Suggestion(
+                action="reduce less often than every trip of this loop",
+                location=loop,
+                why=f"each reduction over several warps ends in a barrier: {trip}",
+                watch="registers a thread",
             )
         )
     # a quarter of the warps, or half of them, if the registers of the larger share fit

@@ -15,6 +15,10 @@ How it is computed
     double precision arithmetic where the source calls library functions (exp, log, erf: a third as long in single
     precision). The next floor then holds: 80 % of it best, half of it low.
 
+    The lines that compute in double precision are read off the compiler's machine code, where the unchanged kernel file
+    is at hand and Triton is installed: the recorded launch is compiled again without a GPU (no host code of the file is
+    run). --no-compile leaves it out.
+
 What to try
     float32, with a compensated or pairwise sum where digits matter; float64 only for the few final operations that need
     it.
@@ -40,6 +44,7 @@ if TYPE_CHECKING:
     from ncukit.diagnose.facts import Kernel
     from ncukit.diagnose.ladder import Ladder
     from ncukit.diagnose.rules import Case
+    from ncukit.source.inspection import Compiled
 
 CODE = "CMP401"
 CAUSE = "fp64"
@@ -47,6 +52,8 @@ NEEDS = ("fp64_pct",)
 
 HOLDS = 0.4
 OF_ALL = 0.1
+LINES = 6
+"""Source lines that are named."""
 FULL_RATE = ("6.0", "7.0", "8.0", "9.0", "10.0")
 """Compute capabilities with one double precision lane for two of single precision."""
 
@@ -88,6 +95,13 @@ def judge(case: Case) -> Finding | str:
     )
 
 
+def against(kernel: Kernel, compiled: Compiled) -> str:
+    """Code without double precision is not what was measured to compute in it."""
+    if compiled.sass.mix.get("fp64"):
+        return ""
+    return f"it has no double precision, whose pipe was busy {kernel.metrics['fp64_pct']:.0f} % of the time"
+
+
 def _vanishing(kernel: Kernel, kinds: Mapping[str, float]) -> float:
     """Share of the instructions that only double precision needs.
 
@@ -122,9 +136,14 @@ def _suggestion(kernel: Kernel) -> Suggestion:
     casts = kernel.function.float64_lines if kernel.function is not None else ()
     place = f"{kernel.source.path}:{casts[0]}" if casts and kernel.source is not None else kernel.where
     where_from = f"{doubles[0].name} is a float64 tensor" if doubles else "nothing in the arguments asks for it"
+    why = f"{where_from}; this device computes doubles at {ratio(kernel):.3g} of its single precision rate"
+    code, lines = kernel.code, kernel.code.compiled.sass.fp64_lines if kernel.code is not None else ()
+    if code is not None and lines:
+        place = place if casts else code.at(lines[0])
+        why += f"; it does at {', '.join(f':{n}' for n in lines[:LINES])}{code.doubt}"
     return Suggestion(
         action="compute in float32: cast on load, keep float64 for the few operations that need its digits",
         location=place,
-        why=f"{where_from}; this device computes doubles at {ratio(kernel):.3g} of its single precision rate",
+        why=why,
         watch="the error against a float64 reference",
     )

@@ -14,6 +14,12 @@ How it is computed
     Where warps mostly wait for local memory, the kernel is taken to get within 80 % of the next floor (best); where
     they wait for it less, the time spent waiting for memory falls by that share.
 
+    Which values spill is read off the compiler's machine code, where the unchanged kernel file is at hand and Triton is
+    installed: the recorded launch is compiled again without a GPU (no host code of the file is run), and each store to
+    local memory counts for the line that computed what it puts away. Where another Triton was measured, both versions
+    are named; code without local memory is not what was measured, and is left aside (--explain says so). --no-compile
+    leaves it out.
+
 What to try
     More warps for the same tile (each thread holds less), a smaller tile, or fewer values alive at once.
 
@@ -35,14 +41,18 @@ from ncukit.diagnose.ladder import compulsory_bytes
 from ncukit.model import Evidence, Finding, Gain, Severity, Suggestion
 
 if TYPE_CHECKING:
+    from ncukit.diagnose.compiled import Code
     from ncukit.diagnose.facts import Kernel
     from ncukit.diagnose.rules import Case
+    from ncukit.source.inspection import Compiled, Spill
 
 CODE = "MEM105"
 CAUSE = "local-memory"
 NEEDS = ("local_load_sectors", "local_store_sectors")
 
 FIRES_FROM = 0.02
+OTHERS = 3
+"""Places that spill too, named after the first."""
 QUEUEING = 0.4
 """Share of warp time spent waiting for local memory from which that is what the kernel waits for."""
 
@@ -88,6 +98,13 @@ def judge(case: Case) -> Finding | str:
     )
 
 
+def against(kernel: Kernel, compiled: Compiled) -> str:
+    """Code without local memory is not what was measured to use it."""
+    if compiled.stack_bytes or compiled.sass.mix.get("local"):
+        return ""
+    return f"it uses no local memory, of which {kernel.metrics['local_load_sectors']:,.0f} sectors were loaded"
+
+
 def _gain(case: Case, share: float) -> Gain | None:
     kernel, ladder = case.kernel, case.ladder
     new = ladder.scaled(1 - share, "l1", "l2", "pipe-lsu")
@@ -120,4 +137,26 @@ def _suggestions(kernel: Kernel) -> tuple[Suggestion, ...]:
         kernel, 0.5, "a smaller tile", "a thread then holds fewer values at once", "spills should reach 0"
     )
     more = more_warps(kernel, "more threads share the tile")
-    return (more, smaller) if more is not None else (smaller,)
+    alive = _alive(kernel.code) if kernel.code is not None else None
+    return tuple(s for s in (more, smaller, alive) if s is not None)
+
+
+def _alive(code: Code) -> Suggestion | None:
+    """The place whose values spill most, in a loop if there is one: those go and come every trip."""
+    spills = sorted((s for s in code.compiled.sass.spills if s.line), key=lambda s: (s.in_loop, s.bytes), reverse=True)
+    if not spills:
+        return None
+    first = spills[0]
+    what = code.assigned.get(first.line or 0, "what is computed here")
+    trip = " every trip of the loop" if first.in_loop else ""
+    also = f"; also stored: {', '.join(map(_words, spills[1 : 1 + OTHERS]))}" if spills[1:] else ""
+    return Suggestion(
+        action=f"fewer values alive at once: {what} spills, {first.bytes:,} bytes a thread{trip}",
+        location=code.at(first.line),
+        why=f"a thread's local memory has {code.compiled.stack_bytes:,} bytes{also}{code.doubt}",
+        watch="spills should reach 0",
+    )
+
+
+def _words(spill: Spill) -> str:
+    return f"{spill.bytes:,} bytes at :{spill.line}{' every trip' if spill.in_loop else ''}"

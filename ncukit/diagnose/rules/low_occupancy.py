@@ -13,6 +13,10 @@ How it is computed
     device. Registers after a change are taken as 24 plus what grows with the values a thread holds; blocks, warps and
     occupancy then follow from the device's limits.
 
+    Fewer stages are only suggested where they change the code, if the compiler can be asked: where the unchanged kernel
+    file is at hand and Triton is installed, the recorded launch is compiled again without a GPU, with other stages (no
+    host code of the file is run). --no-compile leaves it out.
+
 What to try
     What limits: registers (smaller tile, more warps for the same tile), shared memory (fewer stages, of which two stay,
     or a smaller tile), or blocks too small to fill the SM's warps (more warps a block).
@@ -36,6 +40,7 @@ from ncukit.model import Evidence, Finding, Gain, Severity, Suggestion
 if TYPE_CHECKING:
     from ncukit.diagnose.facts import Kernel
     from ncukit.diagnose.rules import Case
+    from ncukit.source.inspection import Compiled
 
 CODE = "PAR302"
 CAUSE = "low-occupancy"
@@ -117,6 +122,19 @@ def judge(case: Case) -> Finding | str:
     )
 
 
+def asks(finding: Finding) -> bool:
+    """Whether the compiled code could change the advice: it says whether stages take shared memory at all."""
+    return any(s.knob == "num_stages" for s in finding.suggestions)
+
+
+def against(kernel: Kernel, compiled: Compiled) -> str:
+    """Code that asks for no shared memory is not what shared memory was measured to limit."""
+    limit, others = kernel.metrics["limit_shared"], (kernel.metrics["limit_registers"], kernel.metrics["limit_warps"])
+    return (
+        "" if compiled.shared_bytes or limit >= min(others) else "it asks for no shared memory, which limits the blocks"
+    )
+
+
 def _change(kernel: Kernel, limiter: str) -> tuple[Suggestion, float | None]:
     """What to turn, and the occupancy (0 to 1) that this device would then have, where it can be computed."""
     if limiter == "block size":
@@ -147,6 +165,11 @@ def _change(kernel: Kernel, limiter: str) -> tuple[Suggestion, float | None]:
 def _less_shared(kernel: Kernel) -> tuple[Suggestion, float | None]:
     stages = kernel.triton.num_stages if kernel.triton is not None and kernel.has_dot else 0
     why = "shared memory decides how many blocks fit an SM"
+    known = kernel.code.compiled.stages if kernel.code is not None else None
+    if kernel.code is not None and known is not None and not known.changes:
+        numbers = ", ".join(map(str, known.tried))
+        why += f"; num_stages is no way to less: {numbers} give the same code{kernel.code.doubt}"
+        stages = 0
     # the most stages that fill half of the warps; where none does, those that fill the most: two still overlap
     tried = [(n, change) for n in range(stages - 1, 1, -1) if (change := scaled(kernel, 1.0, shared=n / stages))]
     fewer, found = max(tried, key=lambda one: min(_share(one[1]) or 0.0, ENOUGH), default=(0, None))

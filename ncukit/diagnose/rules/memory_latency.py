@@ -14,6 +14,10 @@ How it is computed
     most and the latency itself cancels out. Best and low assume that the kernel then reaches 85 % and 55 % of the next
     floor.
 
+    Whether launch-level num_stages does anything is asked of the compiler, where the unchanged kernel file is at hand
+    and Triton is installed: the recorded launch is compiled again without a GPU, with other stages (no host code of the
+    file is run). --no-compile leaves it out.
+
 What to try
     More independent loads a thread (an unrolled loop, or a larger block: where it helps, the one is named that puts the
     most values in flight on an SM), more resident warps (fewer registers, smaller blocks), or an asynchronous pipeline:
@@ -39,6 +43,7 @@ from ncukit.model import Evidence, Finding, Severity, Suggestion
 if TYPE_CHECKING:
     from ncukit.diagnose.facts import Kernel
     from ncukit.diagnose.rules import Case
+    from ncukit.source.inspection import Compiled
 
 CODE = "LAT201"
 CAUSE = "memory-latency"
@@ -92,7 +97,24 @@ def judge(case: Case) -> Finding | str:
         gain=None if guess else ladder.down_to({}, best=REACHED, low=AT_LEAST),
         suggestions=_suggestions(case),
         kernels=(kernel.name,),
+        unhelpful=_unhelpful(kernel),
     )
+
+
+def against(kernel: Kernel, compiled: Compiled) -> str:
+    """Code without a load is not what was measured to wait for loads."""
+    if any(a.space != "shared" and a.kind != "store" for a in compiled.sass.accesses):
+        return ""
+    waiting = kernel.metrics["stall_long_scoreboard_pct"]
+    return f"it loads nothing, where warps waited for memory {waiting:.0f} % of their time"
+
+
+def _unhelpful(kernel: Kernel) -> tuple[str, ...]:
+    stages = kernel.code.compiled.stages if kernel.code is not None else None
+    if kernel.code is None or stages is None or stages.changes:
+        return ()
+    tried = ", ".join(map(str, stages.tried))
+    return (f"num_stages at the launch: {tried} give the same code{kernel.code.doubt}",)
 
 
 def _busy(case: Case) -> tuple[Evidence, ...]:

@@ -18,6 +18,11 @@ How it is computed
     from the spec table); issue, L1 and load/store floors fall alike. Best: Triton reaches 55 % of the tensor cores'
     peak; low: 30 %; high: all of it. DRAM and L2 floors stay.
 
+    Where the unchanged kernel file is at hand and Triton is installed, the recorded launch is compiled again without a
+    GPU (no host code of the file is run), and what its loop computes on is counted in the machine code. Code with
+    tensor-core instructions is not what was measured, and is left aside (--explain says so). --no-compile leaves all of
+    it out.
+
 What to try
     input_precision="tf32" (10 bits of mantissa) or "tf32x3" (nearly float32, a third of the rate); bf16 or fp16
     operands with float32 accumulation; tiles of at least 16 in every dimension, K a multiple of 16; tl.dot in place of
@@ -40,6 +45,7 @@ from ncukit.model import Confidence, Evidence, Finding, Gain, Severity, Suggesti
 if TYPE_CHECKING:
     from ncukit.diagnose.facts import Kernel
     from ncukit.diagnose.rules import Case
+    from ncukit.source.inspection import Compiled
 
 CODE = "CMP402"
 CAUSE = "tensor-core-unused"
@@ -109,7 +115,7 @@ def judge(case: Case) -> Finding | str:
                 from_value="ieee" if wide else None,
                 to_value="tf32" if wide else None,
                 location=f"{kernel.source.path}:{line}" if line and kernel.source else kernel.where,
-                why=f"tensor cores multiply {kind} at {ratio(kernel):.1f}x this device's FP32 rate",
+                why=f"tensor cores multiply {kind} at {ratio(kernel):.1f}x this device's FP32 rate{_instead(kernel)}",
                 watch="the error against float64"
                 if not tf32
                 else "TF32 keeps 10 bits of mantissa: check the error against float64; tf32x3 keeps nearly all",
@@ -117,6 +123,22 @@ def judge(case: Case) -> Finding | str:
         ),
         kernels=(kernel.name,),
     )
+
+
+def against(kernel: Kernel, compiled: Compiled) -> str:
+    """Code that multiplies on tensor cores is not what was measured to leave them idle."""
+    count, busy = compiled.sass.tensor_core, kernel.metrics["tensor_pct"]
+    return f"it has {count} tensor-core instructions, and tensor cores were busy {busy:.1f} %" if count else ""
+
+
+def _instead(kernel: Kernel) -> str:
+    """What the longest loop of the machine code computes on, in words; empty where that is not known."""
+    code = kernel.code
+    loop = max(code.compiled.sass.loops, key=lambda x: x.mix.get("fp32", 0), default=None) if code is not None else None
+    if code is None or loop is None or not loop.mix.get("fp32"):
+        return ""
+    of = f"{loop.mix['fp32']:,} of the {loop.instructions:,} instructions"
+    return f"; {of} of the loop at :{loop.line} are FP32 arithmetic, none is a tensor core's{code.doubt}"
 
 
 def _looks_like_one(kernel: Kernel) -> bool:

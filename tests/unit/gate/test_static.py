@@ -264,7 +264,7 @@ def test_host_code_that_fails_before_any_launch_leaves_nothing_judged() -> None:
     assert said(found) == [("(all kernels)", "nothing-judged")]
 
 
-@pytest.mark.parametrize("code", ["host-read", "many-launches", "timeout"])
+@pytest.mark.parametrize("code", ["host-read", "many-launches", "custom-op", "left-out"])
 def test_launches_that_could_not_be_followed_are_no_pass(code: str) -> None:
     found = judge(inspected(compiled(), notes=(Note(code=code, message="why", line=8),)), "spills=0")
     assert said(found) == [("k", "within-limit"), ("(other launches)", "launches-unknown")]
