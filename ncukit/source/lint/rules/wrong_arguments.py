@@ -1,8 +1,8 @@
-"""A kernel calls a function of Triton's language with arguments that it does not take.
+"""A function of Triton's language, or a kernel, is called with arguments that it does not take.
 
 What it means
     ``tl.sum`` has ``axis`` and ``keep_dims``, not ``dim`` and ``keepdim``; ``tl.arange`` needs both ends, ``tl.zeros``
-    a type.
+    a type. A launch, ``kernel[grid](…)``, has to give every parameter that has no default and that nothing tunes.
 
 Why it matters
     The kernel does not compile: ``sum() got an unexpected keyword argument 'dim'``, ``arange() missing 1 required
@@ -10,7 +10,9 @@ Why it matters
 
 How it is found
     Calls of ``tl.…`` held against the parameters that the function has in Triton 3.6.0, 3.7.1, 3.8.0 and 3.9.0; what
-    any of them takes is no error. Calls with ``*`` or ``**`` are left alone, as are methods.
+    any of them takes is no error. Calls with ``*`` or ``**`` are left alone, as are methods. Launches of kernels of the
+    same file are held against their parameters, unless decorators of others may change these or a tuner's list of
+    configurations is computed.
 
 Instead
     The message names the nearest parameter, or the whole signature.
@@ -31,6 +33,7 @@ from typing import TYPE_CHECKING
 from ncukit.errors import nearest
 from ncukit.source.lint import violation
 from ncukit.source.lint.kinds import kinds
+from ncukit.source.lint.module import DECORATORS
 from ncukit.source.lint.names import known
 from ncukit.source.lint.scopes import stored
 from ncukit.source.lint.wording import shown
@@ -39,7 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ncukit.source.inspection import Severity, Violation
-    from ncukit.source.lint.module import Module
+    from ncukit.source.lint.module import Module, Site
 
 CODE = "TRI112"
 NAME = "wrong-arguments"
@@ -58,7 +61,58 @@ OTHERS = {
 
 
 def check(module: Module) -> Iterator[Violation]:
-    """Every such call."""
+    """Every such call, in kernels and of kernels."""
+    yield from _calls(module)
+    for site in module.sites:
+        problem = _launch(module, site)
+        if problem:
+            parameters = ", ".join(site.kernel.parameters)
+            yield violation(
+                __name__,
+                module,
+                site.call,
+                f"the launch of `{site.kernel.name}` {problem}",
+                instead=f"its parameters are `{parameters}`",
+                kernel=site.kernel.name,
+            )
+
+
+def _launch(module: Module, site: Site) -> str:
+    """What a launch gives too much or too little; empty where it fits or nobody can tell."""
+    kernel, call = site.kernel, site.call
+    spread = any(isinstance(a, ast.Starred) for a in call.args) or any(k.arg is None for k in call.keywords)
+    if spread or kernel.node.args.vararg or kernel.node.args.kwarg:
+        return ""
+    named = [module.dotted(d.func if isinstance(d, ast.Call) else d) for d in kernel.node.decorator_list]
+    if not all(name.startswith("triton.") and name.rsplit(".", 1)[-1] in DECORATORS for name in named):
+        return ""
+    if kernel.autotune is not None and kernel.autotune.configs is None:
+        return ""
+    if not all(map(_told, kernel.node.decorator_list)):
+        return ""
+    if len(call.args) > len(kernel.parameters):
+        return f"gives {len(call.args)} arguments, and it takes {len(kernel.parameters)}"
+    tuned = kernel.autotune.meta if kernel.autotune is not None else frozenset()
+    given = {*site.given(), *kernel.defaults, *tuned, *kernel.heuristics}
+    missing = [name for name in kernel.parameters if name not in given]
+    return f"does not give `{'`, `'.join(missing[:4])}`" if missing else ""
+
+
+def _told(decorator: ast.expr) -> bool:
+    """Whether the text names everything that a tuner or a heuristic sets: no dict of it comes from elsewhere."""
+    if not isinstance(decorator, ast.Call):
+        return True
+    kind = decorator.func.attr if isinstance(decorator.func, ast.Attribute) else ""
+    if kind == "heuristics":
+        given = [*decorator.args, *(k.value for k in decorator.keywords)]
+        return all(isinstance(one, ast.Dict) and None not in one.keys for one in given)
+    calls = [n for n in ast.walk(decorator) if isinstance(n, ast.Call) and ast.unparse(n.func).endswith("Config")]
+    given = [next((k.value for k in c.keywords if k.arg == "kwargs"), c.args[0] if c.args else None) for c in calls]
+    return all(isinstance(one, ast.Dict) and None not in one.keys for one in given)
+
+
+def _calls(module: Module) -> Iterator[Violation]:
+    """Calls of Triton's language."""
     for kernel in module.kernels.values():
         dead = kinds(module, kernel).dead
         local = set(kernel.parameters) | set(stored(module, kernel))

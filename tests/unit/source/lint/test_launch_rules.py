@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from ncukit.source.lint import lint
+from ncukit.source.text import parse
+
 TUNED = """
 import torch, triton, triton.language as tl
 @triton.autotune(configs=[triton.Config({"BLOCK": 64}), triton.Config({"BLOCK": 128})], key=["n"])
@@ -332,3 +335,45 @@ def test_triton_does_what_the_rules_say():
     assert facts["written with a grid for 128 and blocks of 64"] == 0.5
     assert facts["offset 2**31 in 32 bits"] < 0
     assert facts["offset 2**31 in 64 bits"] == 2**31
+
+
+ONE_LAUNCH = """
+import triton
+import triton.language as tl
+
+{decorator}
+@triton.jit
+def k(x, y, n, BLOCK: tl.constexpr, EVEN: tl.constexpr = True):
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    tl.store(y + at, tl.load(x + at, mask=at < n), mask=at < n)
+
+def run(x, y, n, rest):
+    k[(triton.cdiv(n, 1024),)]({given})
+"""
+TWO_SIZES = "@triton.autotune([triton.Config({'BLOCK': 1024}), triton.Config({'BLOCK': 2048})], key=['n'])"
+
+
+@pytest.mark.parametrize(
+    ("given", "decorator", "says"),
+    [
+        ("x, y, n", "", "does not give `BLOCK`"),
+        ("x, y, BLOCK=1024", "", "does not give `n`"),
+        ("x, y, n, 1024, True, 3", "", "gives 6 arguments, and it takes 5"),
+        ("x, y", TWO_SIZES, "does not give `n`"),
+        ("x, y, n, BLOCK=1024", "", ""),
+        ("x, y, n, 1024, False, num_warps=8", "", ""),
+        ("x, y, n", TWO_SIZES, ""),
+        ("x, y, n", "@triton.heuristics({'BLOCK': lambda args: 1024})", ""),
+        ("x, y", "@triton.autotune(listed(), key=['n'])", ""),
+        ("x, y", "@library.entry()", ""),
+        ("x, y", "@triton.autotune([triton.Config(SIZES)], key=['n'])", ""),
+        ("x, y", "@triton.heuristics(TABLE)", ""),
+        ("x, y", "@triton.heuristics({'EVEN': lambda args: True, **TABLE})", ""),
+        ("*rest", "", ""),
+        ("x, y, n, **rest", "", ""),
+    ],
+)
+def test_a_launch_gives_what_the_kernel_needs(given, decorator, says) -> None:
+    text = ONE_LAUNCH.format(given=given, decorator=decorator)
+    found = [v for v in lint(parse(text.encode(), "k.py")) if v.code == "TRI112"]
+    assert [says in v.message for v in found] == ([True] if says else [])
