@@ -2,7 +2,7 @@
 
 What it means
     ``tl.sum`` has ``axis`` and ``keep_dims``, not ``dim`` and ``keepdim``; ``tl.arange`` needs both ends, ``tl.zeros``
-    a type. A launch, ``kernel[grid](…)``, has to give every parameter that has no default and that nothing tunes.
+    a type. A launch has to give every parameter that has no default and that nothing tunes.
 
 Why it matters
     The kernel does not compile: ``sum() got an unexpected keyword argument 'dim'``, ``arange() missing 1 required
@@ -107,7 +107,9 @@ def _told(decorator: ast.expr) -> bool:
         given = [*decorator.args, *(k.value for k in decorator.keywords)]
         return all(isinstance(one, ast.Dict) and None not in one.keys for one in given)
     calls = [n for n in ast.walk(decorator) if isinstance(n, ast.Call) and ast.unparse(n.func).endswith("Config")]
-    given = [next((k.value for k in c.keywords if k.arg == "kwargs"), c.args[0] if c.args else None) for c in calls]
+    given: list[ast.expr | None] = [
+        next((k.value for k in c.keywords if k.arg == "kwargs"), c.args[0] if c.args else None) for c in calls
+    ]
     return all(isinstance(one, ast.Dict) and None not in one.keys for one in given)
 
 
