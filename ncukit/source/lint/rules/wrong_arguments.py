@@ -107,10 +107,10 @@ def _told(decorator: ast.expr) -> bool:
         given = [*decorator.args, *(k.value for k in decorator.keywords)]
         return all(isinstance(one, ast.Dict) and None not in one.keys for one in given)
     calls = [n for n in ast.walk(decorator) if isinstance(n, ast.Call) and ast.unparse(n.func).endswith("Config")]
-    given: list[ast.expr | None] = [
+    tables: list[ast.expr | None] = [
         next((k.value for k in c.keywords if k.arg == "kwargs"), c.args[0] if c.args else None) for c in calls
     ]
-    return all(isinstance(one, ast.Dict) and None not in one.keys for one in given)
+    return all(isinstance(one, ast.Dict) and None not in one.keys for one in tables)
 
 
 def _calls(module: Module) -> Iterator[Violation]:
