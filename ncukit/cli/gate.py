@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ncukit.cli.output import chosen_format, emit, format_option, next_step, plain, say, wants_color
+from ncukit.cli.output import also_files, chosen_format, emit, format_option, next_step, plain, say, wants_color
 from ncukit.cli.settings import config_option
 from ncukit.errors import Exit, NcukitError
 
@@ -38,19 +38,6 @@ FORMATS = {
 """Format → the module of ``ncukit.render`` that writes it."""
 
 
-def _also(_: click.Context, __: click.Parameter, values: Sequence[str]) -> tuple[tuple[str, Path], ...]:
-    """``--also FORMAT=FILE``, checked before anything is judged."""
-    from pathlib import Path
-
-    pairs = []
-    for value in values:
-        format_, _equals, file = value.partition("=")
-        if format_ not in FORMATS or not file:
-            raise click.BadParameter(f"'{value}' is not FORMAT=FILE with one of {', '.join(FORMATS)}")
-        pairs.append((format_, Path(file)))
-    return tuple(pairs)
-
-
 @click.command("gate")
 @click.argument("reports", nargs=-1, required=True, metavar="REPORT…", type=click.Path())
 @click.option("--min", "minimum", multiple=True, metavar="NAME=NUMBER", help="Fail below this value.")
@@ -66,7 +53,9 @@ def _also(_: click.Context, __: click.Parameter, values: Sequence[str]) -> tuple
 @click.option("--all-cases/--not-all-cases", default=None, help="Whether no case may be without a report.")
 @click.option("--strict/--no-strict", default=None, help="Whether what is ambiguous fails.")
 @click.option("--gpu", help="GPU of a report that does not name it, such as 'RTX 4090'.")
-@click.option("--also", multiple=True, callback=_also, metavar="FORMAT=FILE", help="Write this format too.")
+@click.option(
+    "--also", multiple=True, callback=also_files(FORMATS), metavar="FORMAT=FILE", help="Write this format too."
+)
 @config_option
 @format_option(*FORMATS)
 def command(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ncukit.cli.output import chosen_format, emit, format_option, next_step, plain, say, wants_color, width
+from ncukit.cli.output import also_files, chosen_format, emit, format_option, next_step, plain, say, wants_color, width
 from ncukit.cli.profile import TargetCommand
 from ncukit.cli.settings import config_option
 from ncukit.errors import Exit, NcukitError
@@ -28,19 +28,6 @@ FORMATS = {
     "sarif": "inspect_sarif",
 }
 """Format → the module of ``ncukit.render`` that writes it."""
-
-
-def _also(_: click.Context, __: click.Parameter, values: Sequence[str]) -> tuple[tuple[str, Path], ...]:
-    """``--also FORMAT=FILE``, checked before anything is run."""
-    from pathlib import Path
-
-    pairs = []
-    for value in values:
-        format_, _equals, file = value.partition("=")
-        if format_ not in FORMATS or not file:
-            raise click.BadParameter(f"'{value}' is not FORMAT=FILE with one of {', '.join(FORMATS)}")
-        pairs.append((format_, Path(file)))
-    return tuple(pairs)
 
 
 @click.command(cls=TargetCommand, options_metavar="[OPTIONS]", epilog="A script's arguments go after --.")
@@ -69,7 +56,9 @@ def _also(_: click.Context, __: click.Parameter, values: Sequence[str]) -> tuple
               help="Memory that its process may take.")  # fmt: skip
 @click.option("--no-cache", is_flag=True, help="Neither use nor keep answers.")
 @click.option("--python", metavar="PATH", help="Interpreter with torch and triton [default: this one].")
-@click.option("--also", multiple=True, callback=_also, metavar="FORMAT=FILE", help="Write this format too.")
+@click.option(
+    "--also", multiple=True, callback=also_files(FORMATS), metavar="FORMAT=FILE", help="Write this format too."
+)
 @config_option
 @format_option(*FORMATS)
 @click.pass_context

@@ -7,7 +7,7 @@ import errno
 import io
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -60,6 +60,25 @@ def format_option(*formats: str) -> Callable[[F], F]:
         return choice(output(function))
 
     return decorate
+
+
+def also_files(
+    formats: Collection[str],
+) -> Callable[[click.Context, click.Parameter, Sequence[str]], tuple[tuple[str, Path], ...]]:
+    """The callback of ``--also FORMAT=FILE``: its values as pairs, checked before anything is done."""
+
+    def read(_: click.Context, __: click.Parameter, values: Sequence[str]) -> tuple[tuple[str, Path], ...]:
+        from pathlib import Path
+
+        pairs = []
+        for value in values:
+            format_, _equals, file = value.partition("=")
+            if format_ not in formats or not file:
+                raise click.BadParameter(f"'{value}' is not FORMAT=FILE with one of {', '.join(formats)}")
+            pairs.append((format_, Path(file)))
+        return tuple(pairs)
+
+    return read
 
 
 def chosen_format(format_: str | None, output: Path | None, default: str = "console") -> str:
