@@ -28,7 +28,7 @@ def files(folders: list[Path]) -> list[Path]:
 def main() -> None:
     """Print violations, then the sums."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folders", nargs="+", type=Path)
+    parser.add_argument("folders", nargs="*", type=Path, default=[Path(__file__).parents[2] / "kernels"])
     parser.add_argument("--select", action="append", default=[])
     parser.add_argument("--quiet", action="store_true", help="only the sums")
     options = parser.parse_args()
