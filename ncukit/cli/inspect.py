@@ -78,9 +78,9 @@ def command(
     each architecture: registers, spills, shared memory, what the machine code does in loops, occupancy and waves on
     every GPU, why accesses are narrow, and whether num_stages changes anything.
 
-    FILE is a kernel file (Model or ModelNew, get_inputs, get_init_inputs), a Python script, or a text with a fenced
-    code block. Its host code runs in a process of its own with limits on time and memory; that is no sandbox, so look
-    before you run what you do not trust, or use --lint-only or --launches.
+    FILE is a kernel file (Model or ModelNew, get_inputs, get_init_inputs), a Python script, a text with a fenced code
+    block, or - for one of these on standard input. Its host code runs in a process of its own with limits on time and
+    memory; that is no sandbox, so look before you run what you do not trust, or use --lint-only or --launches.
 
     \b
     ncukit inspect kernels/instance_norm.py --arch sm_90
@@ -172,8 +172,7 @@ def _size(file: str, text: str) -> tuple[str, str]:
 def _arch_of(name: str) -> str:
     from ncukit import gpus
 
-    gpu = gpus.find(name)
-    return f"sm_{gpu.compute_capability.replace('.', '')}" if gpu is not None else "sm_90"
+    return "sm_" + gpus.get(name).compute_capability.replace(".", "")
 
 
 def _budgets(options: Mapping[str, Any], settings: Settings, collect: Any) -> tuple[Budget, ...]:
@@ -208,6 +207,8 @@ def _next(examined: Examined) -> str:
     path = quote(examined.inspection.path)
     if examined.failed_lint:
         return f"ncukit explain {examined.failed_lint[0].code}"
+    if examined.inspection.path == "-":
+        return ""  # what came in cannot be asked for again
     codes = {note.code for note in examined.inspection.notes}
     if examined.exit_code is Exit.NOTHING:
         if "no-triton" in codes:

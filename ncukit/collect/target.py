@@ -59,7 +59,7 @@ def resolve(argument: str | None, rest: tuple[str, ...] | None, sizes: tuple[str
         return Target(kind="command", argv=rest, name=slug(Path(rest[0]).name))
     path = Path(argument)
     tree = _parse(path)
-    defined = _module_names(tree)
+    defined = module_names(tree)
     model = any(name in defined for name in MODELS)
     if model and all(name in defined for name in LAYOUT) and rest is None:
         return Target(
@@ -116,7 +116,8 @@ def _parse(path: Path) -> ast.Module:
         ) from error
 
 
-def _module_names(tree: ast.Module) -> set[str]:
+def module_names(tree: ast.Module) -> set[str]:
+    """Names of a file's top level that may be a model or a function of its layout."""
     names: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.ClassDef | ast.FunctionDef) and node in tree.body:

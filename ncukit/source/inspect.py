@@ -11,12 +11,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ncukit.collect.target import MODELS, module_names
 from ncukit.errors import Exit, NcukitError
 from ncukit.source import cache, child, codec, collected, whatif
 from ncukit.source.inspection import Inspection, Note
 from ncukit.source.lint import every_rule, lint
 from ncukit.source.recording import check
-from ncukit.source.request import ARCHS, MODELS, Request, check_archs, check_sizes, defines, devices_of, kind_of
+from ncukit.source.request import ARCHS, Request, check_archs, check_sizes, devices_of, kind_of
 from ncukit.source.text import read_text
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def inspect(request: Request) -> Inspected:
     devices = devices_of(request)
     found = Inspection(path=request.path, archs=request.archs, kernels=collected.entry_points(source))
     variants: tuple[collected.Variation, ...] = ()
-    if not request.lint_only and (found.kernels or defines(source.tree) & set(MODELS)):
+    if not request.lint_only and (found.kernels or module_names(source.tree) & set(MODELS)):
         empty = found
         found, variants = _compiled(request, source, devices, empty, {})
         if request.what_if and found.compiled:  # what there is to try follows from the launches
@@ -274,16 +275,3 @@ def nothing_compiled(inspection: Inspection) -> str:
     if not inspection.kernels:
         return "; ".join(reasons) or f"{inspection.path} defines no Triton kernel"
     return "; ".join(reasons) or "the host code launches no kernel"
-
-
-def environment_lacks(inspection: Inspection) -> NcukitError | None:
-    """The error of an environment without Triton, for who needs compiled facts."""
-    note = next((n for n in inspection.notes if n.code == "no-triton"), None)
-    if note is None:
-        return None
-    return NcukitError(
-        note.message,
-        causes=("the lint needs nothing; compiling needs Triton, which runs without a GPU",),
-        next_command="pip install 'ncukit[triton]', or --python PATH of an interpreter that has it",
-        exit_code=Exit.ENVIRONMENT,
-    )

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ncukit import gpus
-from ncukit.collect.target import constants
+from ncukit.collect.target import LAYOUT, MODELS, constants, module_names
 from ncukit.errors import NcukitError, nearest
 from ncukit.source.inspection import Note
 from ncukit.source.text import read_text
@@ -25,8 +24,6 @@ OLDEST = 8.0
 """Compute capability from which Triton supports NVIDIA GPUs."""
 TIMEOUT_S = 180.0
 MEMORY_GB = 8.0
-MODELS = ("ModelNew", "Model")
-LAYOUT = ("get_inputs", "get_init_inputs")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,14 +91,7 @@ def devices_of(request: Request) -> list[Gpu]:
     found = [g for arch in request.archs for g in gpus.all_gpus() if _arch(g) == arch]
     if request.gpu is None:
         return found
-    chosen = gpus.find(request.gpu)
-    if chosen is None:
-        close = nearest(request.gpu, [g.name for g in gpus.all_gpus()])
-        raise NcukitError(
-            f"no GPU is known as '{request.gpu}'",
-            causes=(f"did you mean {close[0]}?" if close else "the table of GPUs has the known ones",),
-            next_command="ncukit gpus",
-        )
+    chosen = gpus.get(request.gpu)
     if chosen not in found:
         raise NcukitError(
             f"{chosen.name} is {_arch(chosen)}, which is not among {', '.join(request.archs)}",
@@ -115,8 +105,8 @@ def kind_of(request: Request, source: SourceText) -> tuple[str | None, tuple[Not
     """How launches are learned, or why they cannot be."""
     if request.recording is not None:
         return "recorded", ()
-    defined = defines(source.tree)
-    given = defines(read_text(request.problem).tree) if request.problem else defined
+    defined = module_names(source.tree)
+    given = module_names(read_text(request.problem).tree) if request.problem else defined
     lacking = [n for n in LAYOUT if n not in given]
     if request.problem and lacking:
         raise NcukitError(
@@ -149,14 +139,3 @@ def check_sizes(request: Request, source: SourceText) -> None:
                 f"--size takes NAME=NUMBER, not '{name}={value}'",
                 next_command=f"ncukit inspect {request.path} --size {name}=8",
             )
-
-
-def defines(tree: ast.Module) -> set[str]:
-    """Names of a file's top level that may be a model or a function of its layout."""
-    names = {n.name for n in tree.body if isinstance(n, ast.ClassDef | ast.FunctionDef)}
-    for node in tree.body:
-        if isinstance(node, ast.ImportFrom | ast.Import):
-            names.update(a.asname or a.name for a in node.names)
-        elif isinstance(node, ast.Assign):
-            names.update(t.id for t in node.targets if isinstance(t, ast.Name))
-    return names

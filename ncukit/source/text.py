@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def read_text(path: str) -> SourceText:
         NcukitError: it cannot be read, is too large, or holds no Python.
     """
     try:
-        raw = Path(path).read_bytes() if path != "-" else b""
+        raw = sys.stdin.buffer.read(LARGEST + 1) if path == "-" else Path(path).read_bytes()
     except OSError as error:
         raise NcukitError(
             f"cannot read {path}: {error.strerror}",

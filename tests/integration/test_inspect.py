@@ -90,6 +90,17 @@ def test_the_grid_follows_the_gpu_that_the_host_code_sees(ask) -> None:
     assert {grid * 4 // sms for grid, sms in grids.values()} == {5}, "five quarters of a wave on every one"
 
 
+def test_host_code_that_goes_by_the_architecture_is_followed_on_each_and_read_from_standard_input(shell) -> None:
+    ways = "SIZE = 2048 if triton.runtime.driver.active.get_current_target().arch >= 90 else 512\n"
+    launch = LAUNCH.replace("BLOCK=1024", "BLOCK=SIZE")
+    words = ("inspect", "-", "--arch", "sm_80,sm_90", "--no-probe", "--no-cache", "--format", "json")
+    done = shell(*words, stdin=HEAD + ways + MODEL.format(launch=launch))
+    assert done.returncode == 0, done.stderr
+    kernels = json.loads(done.stdout)["kernels"]
+    assert {(k["arch"], k["constexprs"]["BLOCK"]) for k in kernels} == {("sm_80", 512), ("sm_90", 2048)}
+    assert {k["path"] for k in kernels} == {"-"}
+
+
 def test_a_budget_fails_and_holds(ask) -> None:
     path = str(ROOT / "kernels/clinic/sick/local_memory.py")
     answer = ask(path, "--arch", "sm_90", "--no-probe", "--max", "spills=0", "--max", "registers=64", code=1)
@@ -223,6 +234,10 @@ def test_a_repaired_helper_is_seen_and_damaged_answers_are_made_again(ask, shell
         kept.write_text('{"files": {}, "answer": {"sessions": []}}')
     [again] = ask(path, "--arch", "sm_90", "--no-probe")["kernels"]
     assert again["registers"] == kernel["registers"]
+    for kept in Path(os.environ["NCUKIT_CACHE_DIR"]).rglob("*.json"):
+        kept.write_text("[]")
+    [again] = ask(path, "--arch", "sm_90", "--no-probe")["kernels"]
+    assert again["registers"] == kernel["registers"]
 
 
 def test_what_the_host_code_starts_ends_with_it(ask, shell) -> None:
@@ -264,7 +279,7 @@ def test_what_if_compiles_other_warps_and_tiles(ask, shell) -> None:
     [
         ((NAIVE, "--arch", "sm_75"), "no architecture"),
         ((NAIVE, "--arch", "sm_9000"), "no architecture"),
-        ((NAIVE, "--gpu", "H2000"), "no GPU is known"),
+        ((NAIVE, "--gpu", "H2000"), "no GPU called"),
         ((NAIVE, "--arch", "sm_80", "--gpu", "H200"), "not among"),
         ((NAIVE, "--select", "TRI999"), "no lint rule"),
         ((NAIVE, "--max", "dram_pct=3"), "measured"),

@@ -180,18 +180,13 @@ def full(build: Build, arch: str, folder: Path) -> dict[str, Any]:
     (folder / PTX).write_text(kernel.asm["ptx"], encoding="utf-8")
     # Gluon kernels begin one form further down
     early = kernel.asm["ttir"] if "ttir" in kernel.asm else kernel.asm["ttgir"]
-    facts = read_ttir(early)
     return {
         **found,
         "shared_bytes": int(kernel.metadata.shared) + found["static_shared_bytes"],
-        "has_dot": bool(facts.has_dot),
+        "has_dot": bool(read_ttir(early).has_dot),
         "ptx": ptx.facts(kernel.asm["ptx"], *place(build.function)),
         "tiles": ptx.tiles(early),
         "buffers": ptx.buffers(kernel.asm["ttgir"]),
-        "arguments": {
-            name: None if access is None else {"loads": sorted(access.loads), "stores": sorted(access.stores)}
-            for name, access in facts.arguments.items()
-        },
     }
 
 

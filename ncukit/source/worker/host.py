@@ -8,6 +8,7 @@ what is launched after such a read is then only assumed.
 from __future__ import annotations
 
 import contextlib
+import sys
 import types
 from typing import TYPE_CHECKING, Any, Self
 
@@ -231,13 +232,24 @@ class Driver:
 
         major, minor = device.capability
         self._target = GPUTarget("cuda", major * 10 + minor, 32)
+
+        class Told(GPUTarget):  # type: ignore[misc]
+            """The same for host code: reading its architecture is asking the device."""
+
+            def __getattribute__(self, name: str) -> Any:
+                if name == "arch":
+                    device.asked = True
+                return super().__getattribute__(name)
+
+        self._told = Told("cuda", major * 10 + minor, 32)
         self._device = device
         self._once = once
         self.utils = _Properties(device)
 
     def get_current_target(self) -> Any:
-        """The architecture; a kernel file that asks may go other ways by it."""
-        return self._target
+        """The architecture. Triton itself always asks; host code that does may go other ways by it."""
+        name = str(sys._getframe(1).f_globals.get("__name__", ""))
+        return self._target if name.split(".")[0] in ("triton", "ncukit") else self._told
 
     def get_current_device(self) -> int:
         """The only one."""
