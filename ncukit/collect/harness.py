@@ -67,12 +67,12 @@ def _resize(target: ast.expr, value: ast.expr, sizes: dict[str, str]) -> None:
             constant.value = ast.literal_eval(sizes[name.id])
 
 
-def _inputs(module: Any) -> tuple[Any, Any]:
-    """The file's inputs on the GPU, made there where its code allows."""
+def inputs_of(module: Any, device: str = "cuda") -> tuple[Any, Any]:
+    """The file's inputs and those of its model on a device, made there where its code allows."""
     import torch
 
     try:
-        with torch.device("cuda"):
+        with torch.device(device):
             # filling gigabytes on the CPU takes longer than profiling them
             inputs, init = module.get_inputs(), module.get_init_inputs()
     except torch.OutOfMemoryError:
@@ -83,19 +83,19 @@ def _inputs(module: Any) -> tuple[Any, Any]:
         inputs, init = module.get_inputs(), module.get_init_inputs()
     if isinstance(inputs, torch.Tensor):
         inputs = [inputs]
-    return _moved(inputs), _moved(init)
+    return _moved(inputs, device), _moved(init, device)
 
 
-def _moved(value: Any) -> Any:
-    """``value`` with every tensor in it on the GPU."""
+def _moved(value: Any, device: str) -> Any:
+    """``value`` with every tensor in it on the device."""
     import torch
 
     if isinstance(value, torch.Tensor):
-        return value.cuda()
+        return value.to(device)
     if isinstance(value, dict):
-        return {key: _moved(member) for key, member in value.items()}
+        return {key: _moved(member, device) for key, member in value.items()}
     if type(value) in (list, tuple):
-        return type(value)(_moved(member) for member in value)
+        return type(value)(_moved(member, device) for member in value)
     return value
 
 
@@ -165,7 +165,7 @@ def run_kernel_file(
     module = load_module(path, sizes)
     stage[0] = "inputs"
     torch.manual_seed(0)
-    inputs, init = _inputs(module)
+    inputs, init = inputs_of(module)
     problem = {"inputs": described(inputs, module.__name__), "init": described(init, module.__name__)}
     stage[0] = "build"
     chosen = getattr(module, "ModelNew", None) or module.Model

@@ -73,7 +73,7 @@ def run(
         try:
             _wait(child, started + timeout_s, progress_file, on_progress)
         except subprocess.TimeoutExpired:
-            _end(child)
+            end(child)
             raise NcukitError(
                 f"no result after {timeout_s:g} s: ncu and the program were ended",
                 causes=(
@@ -85,7 +85,7 @@ def run(
                 detail=_tail(streams[1])[-600:],
             ) from None
         except BaseException:
-            _end(child)
+            end(child)
             raise
     return Finished(
         exit_code=child.returncode,
@@ -129,8 +129,8 @@ def _report(path: Path, position: int, on_progress: Progress) -> int:
     return position + len(complete)
 
 
-def _end(child: subprocess.Popen[bytes], grace_s: float = 5.0) -> None:
-    """End ncu and all it started: politely, so that ncu can unlock the clocks, then for good.
+def end(child: subprocess.Popen[bytes], grace_s: float = 5.0) -> None:
+    """End a process and all it started: politely, so that ncu can unlock the clocks, then for good.
 
     ncu gives its target a process group of its own, so the family is read off /proc before its head is gone.
     """

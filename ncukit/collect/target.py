@@ -66,7 +66,7 @@ def resolve(argument: str | None, rest: tuple[str, ...] | None, sizes: tuple[str
             kind="kernel",
             argv=(argument,),
             name=kernel_name(path),
-            sizes=_sizes(path, tree, sizes),
+            sizes=parse_sizes(str(path), tree, sizes),
             reference=reference(tree),
             code=code(tree),
         )
@@ -150,7 +150,12 @@ def constants(tree: ast.Module) -> dict[str, ast.Constant]:
     return found
 
 
-def _sizes(path: Path, tree: ast.Module, sizes: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+def parse_sizes(path: str, tree: ast.Module, sizes: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """``NAME=NUMBER`` settings, held against the constants of a kernel file.
+
+    Raises:
+        NcukitError: a setting has another form, or the file has no such constant.
+    """
     known = list(constants(tree))
     parsed = []
     for setting in sizes:

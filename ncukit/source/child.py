@@ -56,7 +56,7 @@ def run_child(message: Mapping[str, Any], folder: Path, python: str, timeout_s: 
     try:
         finished = run(
             [python, str(worker), str(request), str(answer), str(place)],
-            env=_environment(folder),
+            env=environment(folder),
             folder=folder / "logs",
             timeout_s=timeout_s,
         )
@@ -84,17 +84,23 @@ def run_child(message: Mapping[str, Any], folder: Path, python: str, timeout_s: 
     return found
 
 
-def _environment(folder: Path) -> dict[str, str]:
-    """The user's, without what would change or leak through Triton and CUDA."""
+def environment(folder: Path, *, gpu: bool = False) -> dict[str, str]:
+    """The user's, without what would change or leak through Triton and CUDA.
+
+    Args:
+        folder: where Triton's cache and temporary files go.
+        gpu: whether the GPUs stay visible.
+    """
     kept = {k: v for k, v in os.environ.items() if not k.startswith("TRITON_") or k.startswith("TRITON_PTXAS")}
     for name in ("TRITON_DEFAULT_FP_FUSION",):
         if name in os.environ:
             kept[name] = os.environ[name]
     scratch = folder / "tmp"
     scratch.mkdir(exist_ok=True)
+    if not gpu:
+        kept["CUDA_VISIBLE_DEVICES"] = ""  # were there a GPU, nothing here is to touch it
     return {
         **kept,
-        "CUDA_VISIBLE_DEVICES": "",  # were there a GPU, nothing here is to touch it
         "TRITON_CACHE_DIR": str(folder / "triton"),
         "TMPDIR": str(scratch),
         "OMP_NUM_THREADS": "1",

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ncukit.source.text import SourceText
 
 
-__all__ = ["ARCHS", "Inspected", "Request", "check_archs", "inspect"]
+__all__ = ["ARCHS", "Inspected", "Request", "check_archs", "inspect", "vary"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +65,26 @@ def inspect(request: Request) -> Inspected:
         if (table := whatif.table(compiled, variants, collected.tile_names(source).get(compiled.launch.kernel, ())))
     }
     return Inspected(inspection=found, tables=tables)
+
+
+def vary(
+    request: Request, overrides: Mapping[str, Sequence[Mapping[str, Any]]]
+) -> tuple[Inspection, tuple[collected.Variation, ...]]:
+    """Compile every launch as it is, and with things changed.
+
+    Args:
+        request: for one architecture; ``what_if`` names it too.
+        overrides: kernel → changes, each with any of ``options`` (``num_warps``, ``num_stages``) and ``constexprs``.
+
+    Returns:
+        What there is without changes, and an entry for every launch and change. Grids stay those of the host code.
+
+    Raises:
+        NcukitError: as for :func:`inspect`.
+    """
+    source = read_text(request.path)
+    empty = Inspection(path=request.path, archs=request.archs, kernels=collected.entry_points(source))
+    return _compiled(request, source, devices_of(request), empty, overrides)
 
 
 def _overrides(found: Inspection, names: Mapping[str, frozenset[str]]) -> dict[str, list[dict[str, Any]]]:

@@ -105,12 +105,13 @@ def read_source(path: str) -> SourceFile | None:
     functions = {
         node.name: _function(node)
         for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef) and any(_is_jit(d) for d in node.decorator_list)
+        if isinstance(node, ast.FunctionDef) and any(is_jit(d) for d in node.decorator_list)
     }
     return SourceFile(path=path, functions=functions, launches=tuple(_launches(tree, set(functions))))
 
 
-def _is_jit(decorator: ast.expr) -> bool:
+def is_jit(decorator: ast.expr) -> bool:
+    """Whether a decorator makes a Triton function."""
     target = decorator.func if isinstance(decorator, ast.Call) else decorator
     return isinstance(target, ast.Attribute | ast.Name) and ast.unparse(target).split(".")[-1] == "jit"
 

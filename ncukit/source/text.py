@@ -91,16 +91,16 @@ def _problem(raw: bytes) -> tuple[int | None, str] | None:
 
 def _fenced(text: str) -> str | None:
     """The Python blocks of a text, every other line left blank; None without one."""
-    kept, inside, found = [], "", False
+    kept, opened, ours, found = [], "", False, False
     for line in lines_of(text):
         fence = _FENCE.match(line)
-        if fence and not inside:
-            inside = fence.group(1) if fence.group(2).lower() in _PYTHON else "other " + fence.group(1)
+        if fence and not opened:
+            opened, ours = fence.group(1), fence.group(2).lower() in _PYTHON
             kept.append("")
-        elif fence and inside.removeprefix("other ")[:3] == fence.group(1)[:3] and not fence.group(2):
-            inside = ""
+        elif fence and fence.group(1).startswith(opened) and not fence.group(2):  # as long as it was opened, or longer
+            opened = ""
             kept.append("")
-        elif inside and not inside.startswith("other "):
+        elif opened and ours:
             kept.append(line)
             found = True
         else:

@@ -198,7 +198,7 @@ def test_a_kernel_files_problem_is_described_with_the_sizes_in_force(tmp_path, m
         "def get_inputs(): return {'x': torch.zeros(n, 2), 'y': n}\n"
         "def get_init_inputs(): return [1e-5]\n"
     )
-    monkeypatch.setattr(harness, "_moved", lambda value: value)
+    monkeypatch.setattr(harness, "_moved", lambda value, device: value)
     monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
     monkeypatch.syspath_prepend(str(tmp_path))  # the harness adds to sys.path: take it back afterwards
     recorder = Still(tmp_path / "progress")

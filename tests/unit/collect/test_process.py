@@ -65,7 +65,7 @@ def alive(pid: int) -> bool:
 def test_a_program_that_ignores_the_polite_signal_is_ended_all_the_same(tmp_path, monkeypatch):
     from ncukit.collect import process
 
-    monkeypatch.setattr(process._end, "__defaults__", (0.3,))
+    monkeypatch.setattr(process.end, "__defaults__", (0.3,))
     with pytest.raises(NcukitError, match="no result after"):
         go(
             tmp_path,

@@ -62,3 +62,12 @@ def test_a_folder_or_a_missing_file(tmp_path) -> None:
     for path in (tmp_path, tmp_path / "no.py"):
         with pytest.raises(NcukitError, match="cannot read"):
             read_text(str(path))
+
+
+def test_a_longer_fence_holds_shorter_ones() -> None:
+    text = "````python\nx = '''\n```\n'''\n````\nprose\n"
+
+    found = parse(text.encode(), "answer.md")
+
+    assert found.code.splitlines()[1:4] == ["x = '''", "```", "'''"]
+    assert "prose" not in found.code
