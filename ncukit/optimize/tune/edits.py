@@ -1,0 +1,73 @@
+"""Where a number stands in a file's text, and the text with other numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import ast
+    from collections.abc import Iterable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """A piece of a text, from ``start`` to before ``end`` in bytes of UTF-8; empty for a place to insert at."""
+
+    start: int
+    end: int
+    line: int
+    """Line of its start, from 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """Other text for a span."""
+
+    span: Span
+    text: str
+
+
+class Text:
+    """A file's text by the positions of its syntax tree."""
+
+    def __init__(self, code: str) -> None:
+        self.raw = code.encode()
+        self._starts = [0]
+        # lines as Python's parser counts them
+        for line in code.encode().replace(b"\r\n", b"\0\n").replace(b"\r", b"\n").split(b"\n"):
+            self._starts.append(self._starts[-1] + len(line) + 1)
+
+    def span(self, node: ast.expr | ast.keyword) -> Span:
+        """Where a node of the tree stands."""
+        return Span(
+            start=self._starts[node.lineno - 1] + node.col_offset,
+            end=self._starts[(node.end_lineno or node.lineno) - 1] + (node.end_col_offset or 0),
+            line=node.lineno,
+        )
+
+    def read(self, span: Span) -> str:
+        """The text of a span."""
+        return self.raw[span.start : span.end].decode()
+
+    def added(self, call: ast.Call, keyword: str) -> Edit:
+        """The edit that gives a call one more keyword argument (``num_warps=8``)."""
+        whole = self.span(call)
+        arguments = [*call.args, *(keyword.value for keyword in call.keywords)]
+        after = max((self.span(node).end for node in arguments), default=whole.end - 1)
+        rest = self.raw[after : whole.end - 1]
+        comment, comma = rest.find(b"#"), rest.find(b",")
+        if comma >= 0 and (comment < 0 or comma < comment):
+            at, text = after + comma + 1, f" {keyword},"
+        else:  # past brackets around the last argument, and past a comment
+            at = whole.end - 1 if comment >= 0 else after + len(rest.rstrip())
+            text = f", {keyword}" if arguments else keyword
+        return Edit(span=Span(start=at, end=at, line=call.end_lineno or call.lineno), text=text)
+
+    def edited(self, edits: Iterable[Edit]) -> str:
+        """The text with these edits; of two at one place, both in their order."""
+        parts, at = [], 0
+        for edit in sorted(edits, key=lambda e: e.span.start):
+            parts += [self.raw[at : edit.span.start], edit.text.encode()]
+            at = edit.span.end
+        return b"".join([*parts, self.raw[at:]]).decode()

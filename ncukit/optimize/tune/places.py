@@ -1,0 +1,285 @@
+"""Where a kernel's constants and launch options come from in the text of its file."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING, Any
+
+from ncukit.source.syntax import is_jit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from ncukit.optimize.tune.edits import Span, Text
+    from ncukit.optimize.tune.knobs import Fixed
+
+Found = tuple["int | None", "tuple[Span, ...]", int, str]
+"""Value, where it stands, a line, and why there is no value (empty where it is just not said)."""
+_PIPELINED = ("dot", "dot_scaled", "make_tensor_descriptor", "load_tensor_descriptor")
+
+
+class Places:
+    """One file's launches and their arguments.
+
+    Args:
+        tree: the file.
+        text: its text.
+        problem_names: constants of the problem: their values are the data's, not the kernel's.
+    """
+
+    def __init__(self, tree: ast.Module, text: Text, problem_names: frozenset[str]) -> None:
+        self._tree = tree
+        self._text = text
+        self._problem = problem_names
+        self.kernels = {
+            node.name: node
+            for node in tree.body
+            if isinstance(node, ast.FunctionDef) and any(is_jit(d) for d in node.decorator_list)
+        }
+        self.fixed: list[Fixed] = []
+        self._scopes: dict[int, list[ast.AST]] = {}
+        self.launched: dict[str, tuple[ast.Call, ...]] = {}
+        """Kernel → its launches, in the order of the file."""
+        for call, scopes in _calls(tree, []):
+            name = _launched(call)
+            if name in self.kernels:
+                self.launched[name] = (*self.launched.get(name, ()), call)
+                self._scopes[id(call)] = scopes
+        self.first = {name: calls[0].lineno for name, calls in self.launched.items()}
+
+    def autotuner(self, kernel: str) -> ast.Call | None:
+        """The ``@triton.autotune(…)`` of a kernel."""
+        for decorator in self.kernels[kernel].decorator_list:
+            if isinstance(decorator, ast.Call) and _last(decorator.func) == "autotune":
+                return decorator
+        return None
+
+    def tiles(self, kernel: str) -> dict[str, int]:
+        """Constants that bound a ``tl.arange``, and how many sides of a tile each is."""
+        node = self.kernels[kernel]
+        constants = [
+            a.arg
+            for a in (*node.args.args, *node.args.kwonlyargs)
+            if a.annotation and "constexpr" in ast.unparse(a.annotation)
+        ]
+        broad = any(
+            isinstance(part, ast.Subscript)
+            and isinstance(part.slice, ast.Tuple)
+            and any(isinstance(e, ast.Constant) and e.value is None for e in part.slice.elts)
+            for part in ast.walk(node)
+        )
+        found: dict[str, int] = {}
+        for part in ast.walk(node):
+            if isinstance(part, ast.Call) and _last(part.func) == "arange":
+                for bound in part.args:
+                    if isinstance(bound, ast.Name) and bound.id in constants:
+                        found[bound.id] = found.get(bound.id, 0) + 1
+        most = 2 if broad and len(found) == 1 else 1
+        return {name: min(most, count) for name, count in found.items()}
+
+    def pipelined(self, kernel: str) -> bool:
+        """Whether ``num_stages`` at the launch may change what is compiled."""
+        calls = (part for part in ast.walk(self.kernels[kernel]) if isinstance(part, ast.Call))
+        return any(_last(call.func) in _PIPELINED for call in calls)
+
+    def constant(self, kernel: str, name: str) -> Found:
+        """What the launches give for a constant of the kernel."""
+        node = self.kernels[kernel]
+        order = [a.arg for a in node.args.args]
+        found: list[Found] = []
+        for call in self.launched[kernel]:
+            given = next((k.value for k in call.keywords if k.arg == name), None)
+            starred = any(isinstance(a, ast.Starred) for a in call.args)
+            if given is None and not starred and name in order[: len(call.args)]:
+                given = call.args[order.index(name)]
+            if given is not None:
+                found.append(self._resolved(given, self._scopes[id(call)]))
+            elif starred or any(k.arg is None for k in call.keywords):
+                found.append((None, (), call.lineno, "it is passed in *arguments or **keywords"))
+            else:
+                found.append(self._default(node, name))
+        value, spans, line, why = _together(found)
+        if value is not None:
+            spans = (*spans, *(s for s in self._divisors(kernel, value) if s not in spans))
+        return value, spans, line, why
+
+    def _divisors(self, kernel: str, value: int) -> Iterator[Span]:
+        """Where the same number divides a size in a launch's host function: the grid has to follow the tile."""
+        scopes = [self._scopes[id(call)][-1] for call in self.launched[kernel] if self._scopes[id(call)]]
+        for node in (part for scope in scopes for part in ast.walk(scope)):
+            divisor = None
+            if isinstance(node, ast.Call) and _last(node.func) == "cdiv" and len(node.args) == 2:
+                divisor = node.args[1]
+            elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.FloorDiv):
+                divisor = node.right
+            if isinstance(divisor, ast.Constant) and divisor.value == value:
+                yield self._text.span(divisor)
+
+    def staged(self, kernel: str) -> Iterator[tuple[int, Span]]:
+        """The numbers of ``tl.range(…, num_stages=N)`` in a kernel, and where they stand."""
+        for part in ast.walk(self.kernels[kernel]):
+            if isinstance(part, ast.Call) and _last(part.func) == "range":
+                for keyword in part.keywords:
+                    value = keyword.value
+                    if keyword.arg == "num_stages" and isinstance(value, ast.Constant) and type(value.value) is int:
+                        yield value.value, self._text.span(value)
+
+    def option(self, kernel: str, name: str) -> Found:
+        """What the launches give for ``num_warps`` or ``num_stages``; neither value nor reason where none says it."""
+        found: list[Found] = []
+        for call in self.launched[kernel]:
+            value = next((k.value for k in call.keywords if k.arg == name), None)
+            if value is not None:
+                found.append(self._resolved(value, self._scopes[id(call)]))
+            elif any(k.arg is None for k in call.keywords):
+                found.append((None, (), call.lineno, "it may be passed in **keywords"))
+            else:
+                found.append((None, (), call.lineno, ""))
+        if len(found) > 1 and any(f[0] is None and not f[3] for f in found) and any(f[0] is not None for f in found):
+            return None, (), found[0][2], "its launches say it differently"
+        return _together(found)
+
+    def configurations(self, tuner: ast.Call) -> tuple[list[tuple[dict[str, int], dict[str, int]]], Span | None, str]:
+        """Constants and options of an autotuner's configurations, and where their list stands."""
+        value = next((k.value for k in tuner.keywords if k.arg == "configs"), tuner.args[0] if tuner.args else None)
+        if isinstance(value, ast.Name):
+            name = value.id
+            value = next(
+                (
+                    n.value
+                    for n in self._tree.body
+                    if isinstance(n, ast.Assign) and [ast.unparse(t) for t in n.targets] == [name]
+                ),
+                None,
+            )
+        if not isinstance(value, ast.List):
+            return [], None, "its configurations are computed"
+        found = []
+        for element in value.elts:
+            if not (isinstance(element, ast.Call) and element.args and isinstance(element.args[0], ast.Dict)):
+                return [], None, "its configurations are computed"
+            given = element.args[0]
+            numbers = _numbers(zip(given.keys, given.values, strict=True))
+            options = _numbers((ast.Constant(value=k.arg), k.value) for k in element.keywords)
+            if numbers is None or options is None or set(options) - {"num_warps", "num_stages"}:
+                return [], None, "its configurations hold more than numbers"
+            found.append((numbers, options))
+        return found, self._text.span(value), "" if found else "it has no configuration"
+
+    def _default(self, node: ast.FunctionDef, name: str) -> Found:
+        arguments = node.args
+        paired = dict(zip([a.arg for a in arguments.args][::-1], arguments.defaults[::-1], strict=False))
+        paired |= {a.arg: d for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if d is not None}
+        if name not in paired:
+            return None, (), node.lineno, "no launch passes it"
+        return self._resolved(paired[name], [])
+
+    def _resolved(self, value: ast.expr, scopes: list[ast.AST]) -> Found:
+        """The number behind an argument: itself, or what a name is assigned once."""
+        if isinstance(value, ast.Constant) and type(value.value) is int:
+            return value.value, (self._text.span(value),), value.lineno, ""
+        if not isinstance(value, ast.Name):
+            return None, (), value.lineno, "it is computed"
+        for scope in [*reversed(scopes), self._tree]:
+            assigned = list(_assignments(scope, value.id))
+            if len(assigned) > 1:
+                return None, (), assigned[0].lineno, "it is assigned more than once"
+            if assigned:
+                if scope is self._tree and value.id in self._problem:
+                    return None, (), assigned[0].lineno, "it is a size of the problem"
+                return (
+                    self._resolved(assigned[0], scopes)
+                    if not isinstance(assigned[0], ast.Name)
+                    else (None, (), assigned[0].lineno, "it is computed")
+                )
+            if isinstance(scope, ast.FunctionDef) and value.id in _parameters(scope):
+                return self._parameter(scope, value.id)
+        return None, (), value.lineno, "it is computed"
+
+    def _parameter(self, function: ast.FunctionDef, name: str) -> Found:
+        """A host function's own parameter: its default, where nobody passes it."""
+        passed = any(
+            isinstance(node, ast.Call)
+            and _last(node.func) == function.name
+            and (any(k.arg in (name, None) for k in node.keywords) or len(node.args) > _index(function, name))
+            for node in ast.walk(self._tree)
+        )
+        if passed:
+            return None, (), function.lineno, "its function's callers pass it"
+        return self._default(function, name)
+
+
+def _numbers(pairs: Iterable[tuple[ast.expr | None, ast.expr]]) -> dict[str, int] | None:
+    """Names and whole numbers; None when there is anything else among them."""
+    found: dict[str, int] = {}
+    for key, value in pairs:
+        named = isinstance(key, ast.Constant) and isinstance(key.value, str)
+        if not named or not isinstance(value, ast.Constant) or type(value.value) is not int:
+            return None
+        found[str(key.value)] = value.value  # type: ignore[union-attr]
+    return found
+
+
+def _last(function: ast.expr) -> str:
+    """``cdiv`` of ``triton.cdiv``."""
+    return ast.unparse(function).split(".")[-1]
+
+
+def _together(found: list[Found]) -> Found:
+    """One answer of several launches."""
+    for one in found:
+        if one[0] is None:
+            return one
+    if len({one[0] for one in found}) > 1:
+        return None, (), found[0][2], "its launches say it differently"
+    spans = {span.start: span for one in found for span in one[1]}
+    return found[0][0], tuple(spans.values()), found[0][2], ""
+
+
+def _calls(node: ast.AST, scopes: list[ast.AST]) -> Iterator[tuple[ast.Call, list[ast.AST]]]:
+    """Every call with the functions it stands in, outermost first."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Call):
+            yield child, scopes
+        inside = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef)
+        yield from _calls(child, [*scopes, child] if inside else scopes)
+
+
+def _launched(call: ast.Call) -> str:
+    target: Any = call.func
+    return target.value.id if isinstance(target, ast.Subscript) and isinstance(target.value, ast.Name) else ""
+
+
+def _assignments(scope: ast.AST, name: str) -> Iterator[ast.expr]:
+    """What is assigned to a name in a scope, functions inside it left out; an expression for each time."""
+    waiting = list(getattr(scope, "body", []))
+    while waiting:
+        node = waiting.pop(0)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            continue
+        if isinstance(node, ast.Assign):
+            for target in node.targets:
+                yield from _value(target, node.value, name)
+        elif isinstance(node, ast.AnnAssign | ast.AugAssign) and node.value is not None:
+            yield from _value(node.target, node.value if isinstance(node, ast.AnnAssign) else node.target, name)
+        elif isinstance(node, ast.For | ast.AsyncFor):
+            yield from _value(node.target, node.iter, name)
+        waiting += [child for child in ast.iter_child_nodes(node) if isinstance(child, ast.stmt)]
+
+
+def _value(target: ast.expr, value: ast.expr, name: str) -> Iterator[ast.expr]:
+    if isinstance(target, ast.Name) and target.id == name:
+        yield value
+    elif isinstance(target, ast.Tuple):
+        paired = isinstance(value, ast.Tuple) and len(value.elts) == len(target.elts)
+        for index, element in enumerate(target.elts):
+            yield from _value(element, value.elts[index] if paired and isinstance(value, ast.Tuple) else value, name)
+
+
+def _parameters(function: ast.FunctionDef) -> list[str]:
+    return [a.arg for a in (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs)]
+
+
+def _index(function: ast.FunctionDef, name: str) -> int:
+    names = [a.arg for a in (*function.args.posonlyargs, *function.args.args)]
+    return names.index(name) if name in names else len(names)

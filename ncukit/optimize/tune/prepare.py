@@ -1,0 +1,103 @@
+"""From a kernel file to the plan of its search."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ncukit.errors import Exit, NcukitError
+from ncukit.optimize.tune import Plan
+from ncukit.optimize.tune.advice import Advice, advise
+from ncukit.optimize.tune.facts import Facts, facts_of
+from ncukit.optimize.tune.knobs import find_knobs
+from ncukit.optimize.tune.problem_names import problem_names
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ncukit.model import Diagnosis
+    from ncukit.optimize.problem import Problem
+    from ncukit.optimize.tune.knobs import Knobs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What the search may do."""
+
+    only: tuple[str, ...] = ()
+    """Knobs to turn (``BLOCK_SIZE``, ``kernel.num_warps``); empty for all."""
+    budget: int | None = None
+    minutes: float | None = None
+    compiles: bool = True
+    """Whether settings are compiled beforehand to rule some out."""
+    python: str | None = None
+
+
+def prepare(
+    problem: Problem, wish: Wish, *, arch: str, gpu: str, diagnosis: Diagnosis | None, unmeasured: str = ""
+) -> tuple[Plan, Advice]:
+    """Find the knobs, compile their settings, and put them in order.
+
+    Args:
+        problem: the kernel file.
+        wish: what the search may do.
+        arch: architecture to compile for, such as ``sm_90``.
+        gpu: name of the GPU.
+        diagnosis: of a measurement of this code; None without one.
+        unmeasured: why there is none.
+
+    Raises:
+        NcukitError: there is nothing to turn.
+    """
+    knobs = find_knobs(problem.code, problem.tree, problem_names(problem.tree))
+    knobs = _only(knobs, wish.only, problem.path) if wish.only else knobs
+    if not knobs.groups:
+        whys = "; ".join(dict.fromkeys(f"{f.kernel}: {f.name} (line {f.line}): {f.why}" for f in knobs.fixed))
+        raise NcukitError(
+            f"{problem.path} has no number that could be turned",
+            causes=(whys[:1500] or "it launches no Triton kernel of its own",),
+            next_command=f"ncukit brief {problem.path}",
+            exit_code=Exit.NOTHING,
+        )
+    advice = advise(knobs, diagnosis, unmeasured)
+    nothing: Sequence[Facts] = [Facts(note="not asked for")] * len(knobs.groups)
+    facts = facts_of(problem, knobs.groups, arch, gpu, wish.python) if wish.compiles else nothing
+    seconds = wish.minutes * 60 if wish.minutes is not None else None
+    return (
+        Plan(
+            problem=problem,
+            knobs=knobs,
+            facts=tuple(facts),
+            suggested=advice.suggested,
+            order=advice.order,
+            budget=wish.budget,
+            seconds=seconds,
+        ),
+        advice,
+    )
+
+
+def _only(knobs: Knobs, names: Sequence[str], path: str) -> Knobs:
+    """The knobs of these names; the others keep their numbers."""
+    groups, found = [], set()
+    for group in knobs.groups:
+        kept = []
+        for index, knob in enumerate(group.knobs):
+            known = {knob.name, *(f"{kernel}.{name}" for kernel, name in knob.names.items())}
+            if known & set(names):
+                found |= known & set(names)
+                kept.append(index)
+        if kept and group.configs is not None:
+            groups.append(group)  # an autotuner's configuration is one piece of text
+        elif kept:
+            turned = tuple(group.knobs[i] for i in kept)
+            groups.append(replace(group, knobs=turned, own=tuple(knob.value for knob in turned)))
+    missing = [name for name in names if name not in found]
+    if missing:
+        there = sorted({knob.name for group in knobs.groups for knob in group.knobs})
+        raise NcukitError(
+            f"{path} has no number '{missing[0]}' that could be turned",
+            causes=(f"it has {', '.join(there) or 'none'}",),
+            next_command=f"ncukit tune {path} --dry-run",
+        )
+    return replace(knobs, groups=tuple(groups))
