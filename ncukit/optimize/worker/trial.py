@@ -63,8 +63,8 @@ def trial(job: dict[str, Any], folder: Path, tell: Callable[[dict[str, Any]], No
         tell: told each step.
 
     Returns:
-        ``identity`` (of the machine code and grids), ``launches``, ``errors`` (largest error against the allowed one),
-        and ``times``: of the incumbent and of this one; empty when it is wrong or was measured already.
+        ``identity`` (of machine code, grids and numbers passed), ``launches``, ``errors`` (largest error against the
+        allowed one), and ``times``: of the incumbent and of this one; empty when it is wrong or was measured already.
     """
     key = hashlib.sha256(repr((job["problem"], sorted(job["sizes"].items()))).encode()).hexdigest()
     tell({"step": "load"})
@@ -79,16 +79,13 @@ def trial(job: dict[str, Any], folder: Path, tell: Callable[[dict[str, Any]], No
         tell({"step": "compile"})
         with _only_compiling():
             run(0)
-    with _watched() as launches:
-        with _alone(job.get("lock", "")):
-            tell({"step": "check"})
-            return _measured(job, folder, bench, run, launches)
+    with _alone(job.get("lock", "")):
+        tell({"step": "check"})
+        return _measured(job, folder, bench, run)
 
 
-def _measured(
-    job: Mapping[str, Any], folder: Path, bench: _Bench, run: Callable[[int], Any], launches: list[dict[str, Any]]
-) -> dict[str, Any]:
-    with _poisoned():
+def _measured(job: Mapping[str, Any], folder: Path, bench: _Bench, run: Callable[[int], Any]) -> dict[str, Any]:
+    with _poisoned(), _watched() as launches:  # not while it is timed: to look takes time
         run(0)  # an autotuner chooses here
         launches.clear()
         errors = [_error(bench, run, index) for index in range(len(bench.expected))]
@@ -137,8 +134,8 @@ def _only_compiling() -> Iterator[None]:
 
     launch = JITFunction.run
 
-    def run(fn: Any, *args: Any, grid: Any, warmup: bool = False, **kwargs: Any) -> Any:
-        return launch(fn, *args, grid=grid, warmup=True, **kwargs)
+    def run(fn: Any, *args: Any, grid: Any, **kwargs: Any) -> Any:
+        return launch(fn, *args, grid=grid, **{**kwargs, "warmup": True})
 
     JITFunction.run = run
     try:
@@ -163,7 +160,7 @@ def _poisoned() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _watched() -> Iterator[list[dict[str, Any]]]:
-    """What is launched meanwhile: kernel, grid, hash of its machine code, registers, spills, shared memory."""
+    """What is launched meanwhile: kernel, grid, hash of its code and scalars, registers, spills, shared memory."""
     from triton.runtime.jit import JITFunction
 
     launch = JITFunction.run
@@ -172,12 +169,17 @@ def _watched() -> Iterator[list[dict[str, Any]]]:
     def run(fn: Any, *args: Any, grid: Any, warmup: bool = False, **kwargs: Any) -> Any:
         compiled = launch(fn, *args, grid=grid, warmup=warmup, **kwargs)
         if not warmup and compiled is not None:
+            given = _given(fn, args, kwargs)
+            # the same machine code does other work when it is passed another number
+            scalars = [given.get(p.name) for p in fn.params if not p.is_constexpr]
+            numbers = repr([value for value in scalars if isinstance(value, bool | int | float)])
             code = compiled.asm.get("cubin", b"")
+            code = code if isinstance(code, bytes) else str(code).encode()
             found.append(
                 {
                     "kernel": fn.__name__,
-                    "grid": _grid(grid, fn, args, kwargs),
-                    "code": hashlib.sha256(code if isinstance(code, bytes) else str(code).encode()).hexdigest()[:16],
+                    "grid": [int(size) for size in (grid(given) if callable(grid) else grid)],
+                    "code": hashlib.sha256(code + numbers.encode()).hexdigest()[:16],
                     "registers": compiled.n_regs,
                     "spills": compiled.n_spills,
                     "shared_bytes": compiled.metadata.shared,
@@ -193,11 +195,10 @@ def _watched() -> Iterator[list[dict[str, Any]]]:
         JITFunction.run = launch
 
 
-def _grid(grid: Any, fn: Any, args: Any, kwargs: Any) -> list[int]:
-    if callable(grid):
-        bound = dict(zip(fn.arg_names, args, strict=False)) | kwargs
-        grid = grid(bound)
-    return [int(size) for size in grid]
+def _given(fn: Any, args: Any, kwargs: Any) -> dict[str, Any]:
+    """A launch's arguments by name, as a grid that is a function gets them."""
+    defaults: dict[str, Any] = {p.name: p.default for p in fn.params if p.has_default}
+    return {**defaults, **dict(zip(fn.arg_names, args, strict=False)), **kwargs}
 
 
 def _exact(inputs: Inputs, index: int) -> list[Any]:
