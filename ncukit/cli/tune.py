@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ncukit.optimize.problem import Problem
     from ncukit.optimize.tune import Plan, Tuned
     from ncukit.optimize.tune.advice import Advice
+    from ncukit.optimize.tune.knobs import Knobs
 
 
 @click.command()
@@ -59,12 +60,19 @@ def command(
     Exit codes: 0 searched, faster or not · 2 usage, or a record of another search · 3 no GPU, or FILE does not run
                 4 nothing to turn · 130 interrupted
     """
+    from shlex import quote
+
     from ncukit.cli.progress import waiting
     from ncukit.optimize.problem import read_problem
-    from ncukit.optimize.tune.prepare import Wish
+    from ncukit.optimize.tune.prepare import Wish, knobs_of
 
     if options["report"] and options["recorded"]:
         raise click.UsageError("--recorded begins from a bundled recording, and --report names another measurement.")
+    chosen = chosen_format(format_, output)
+    if options["dry_run"] and chosen == "diff":
+        raise click.UsageError("A dry run measures nothing, so there is no diff.")
+    if options["gpu"] and not options["dry_run"]:
+        raise click.UsageError("--gpu is for a dry run: a search measures on the GPU of this machine.")
     problem = read_problem(file, sizes)
     wish = Wish(
         only=knobs,
@@ -73,15 +81,17 @@ def command(
         compiles=options["compiles"],
         python=options["python"],
     )
-    chosen = chosen_format(format_, output)
+    found = knobs_of(problem, wish)
     if options["dry_run"]:
         with waiting("compiling settings without a GPU"):
             plan, advice = _planned(problem, wish, options, None)
         emit(_plan_text(plan, advice, chosen, output), output)
-        next_step(f"ncukit tune {file}")
+        next_step(f"ncukit tune {quote(file)}")
         return int(Exit.OK)
-    tuned, advice = _tune(problem, wish, options)
-    emit(_text(tuned, advice, chosen, output), output)
+    tuned, advice = _tune(problem, found, wish, options)
+    text = _text(tuned, advice, chosen, output)
+    if text or output is not None:  # patch takes no line at all for no change, and an empty one for garbage
+        emit(text, output)
     if tuned.interrupted:
         say("interrupted: what was measured is kept, the same command goes on")
         return int(Exit.INTERRUPTED)
@@ -118,7 +128,7 @@ def _planned(problem: Problem, wish: Any, options: dict[str, Any], about: Any) -
     return prepare(problem, wish, arch=arch, gpu=name, diagnosis=diagnosis, unmeasured=unmeasured)
 
 
-def _tune(problem: Problem, wish: Any, options: dict[str, Any]) -> tuple[Tuned, Advice]:
+def _tune(problem: Problem, knobs: Knobs, wish: Any, options: dict[str, Any]) -> tuple[Tuned, Advice]:
     from pathlib import Path
 
     from ncukit.cli.progress import waiting
@@ -131,9 +141,7 @@ def _tune(problem: Problem, wish: Any, options: dict[str, Any]) -> tuple[Tuned, 
     with Session("gpu", python=options["python"]) as session:
         with waiting("looking at the GPU"):
             about = session.start()
-        if options["fresh"]:
-            place.unlink(missing_ok=True)
-        record = Record(place, header(problem, about))
+        record = Record(place, header(problem, about, knobs), fresh=options["fresh"])
         with waiting("diagnosing, and compiling settings without a GPU"):
             plan, advice = _planned(problem, wish, options, about)
         if record.trials:
@@ -142,8 +150,6 @@ def _tune(problem: Problem, wish: Any, options: dict[str, Any]) -> tuple[Tuned, 
 
 
 def _plan_text(plan: Plan, advice: Advice, chosen: str, output: Path | None) -> str:
-    if chosen == "diff":
-        raise click.UsageError("A dry run measures nothing, so there is no diff.")
     if chosen == "json":
         from ncukit.render.tune_json import plan_document
 
@@ -161,8 +167,7 @@ def _text(tuned: Tuned, advice: Advice, chosen: str, output: Path | None) -> str
     from ncukit.render.tune import diff, render
 
     if chosen == "diff":
-        better = tuned.best and (tuned.race is None or tuned.race.faster)
-        return diff(tuned.plan.problem.code, tuned.code, tuned.plan.problem.path) if better else ""
+        return diff(tuned.plan.problem.code, tuned.code, tuned.plan.problem.path) if tuned.better else ""
     return render(tuned, advice, color=wants_color(output))
 
 

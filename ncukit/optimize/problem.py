@@ -24,6 +24,8 @@ class Problem:
     tree: ast.Module
     sizes: Mapping[str, str] = field(default_factory=dict)
     """``--size`` settings of its module-level constants."""
+    fenced: bool = False
+    """Whether it was cut out of a text, so that ``code`` is not all that the file holds."""
 
     @property
     def constants(self) -> dict[str, int | float]:
@@ -52,4 +54,5 @@ def read_problem(path: str, sizes: tuple[str, ...] = ()) -> Problem:
             causes=("a kernel is held to a reference: Model (PyTorch), get_inputs() and get_init_inputs()",),
             next_command=f"add {lacking[0]} to {path}; kernels/naive/rms_norm.py shows the layout",
         )
-    return Problem(path=path, code=source.code, tree=source.tree, sizes=dict(parse_sizes(path, source.tree, sizes)))
+    settings = dict(parse_sizes(path, source.tree, sizes))
+    return Problem(path=path, code=source.code, tree=source.tree, sizes=settings, fenced=source.fenced)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ncukit.optimize.session import Session
 
 TIMEOUT_S = 180.0
+_TIMES = ("median_us", "low_us", "high_us")
 
 
 def race(
@@ -73,10 +74,21 @@ def kept_race(values: Mapping[str, Any]) -> Race:
     """A race that was written down.
 
     Raises:
-        KeyError, TypeError: it is none.
+        KeyError, TypeError, ValueError: it is none.
     """
-    sides = {name: Timing(**values[name]) for name in ("before", "after")}
-    return Race(**{**values, **sides})
+    sides = [
+        Timing(**{name: float(values[side][name]) for name in _TIMES}, runs=int(values[side]["runs"]))
+        for side in ("before", "after")
+    ]
+    return Race(
+        before=sides[0],
+        after=sides[1],
+        ratio=float(values["ratio"]),
+        low=float(values["low"]),
+        high=float(values["high"]),
+        gpu=str(values["gpu"]),
+        versions=dict(values["versions"]),
+    )
 
 
 def timing(times: Sequence[float]) -> Timing:

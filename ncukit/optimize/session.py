@@ -82,7 +82,7 @@ class Session:
     @property
     def running(self) -> bool:
         """Whether the child of the last job still lives, with what it remembers."""
-        return self._child is not None
+        return self._child is not None and self._child.poll() is None
 
     def ask(
         self,
@@ -131,7 +131,8 @@ class Session:
         Raises:
             NcukitError: it cannot be started, or has no torch, Triton or GPU.
         """
-        if self._child is None:
+        if not self.running:
+            self.stop()
             self._start()
         return self.about
 
@@ -221,24 +222,25 @@ class Session:
         child = self._child
         if child is None:
             raise Ended("crashed", "there is no process to ask")
-        ready = select.select([self._answers], [], [], max(0.0, min(POLL_S, deadline - time.monotonic())))[0]
-        if ready:
+        left = deadline - time.monotonic()
+        if left <= 0:  # also where it talks without end
+            raise Ended("late", f"no result after {timeout_s:g} s")
+        if _resident(child.pid) > self._memory:
+            raise Ended("memory", f"the process took more than {self._memory / 2**30:g} GiB of host memory")
+        gone = child.poll() is not None  # asked first: what it wrote before is there to be read
+        if select.select([self._answers], [], [], min(POLL_S, left))[0]:
             data = os.read(self._answers, 1 << 16)
             if not data:
-                code = child.wait(timeout=5)
-                how = f"by signal {-code}" if code < 0 else f"with exit code {code}"
-                raise Ended("crashed", f"the process ended {how}")
+                raise Ended("crashed", _how(child))
             self._buffer += data
             if len(self._buffer) > LONGEST_LINE:
                 raise Ended("crashed", "the process answers without end")
-        elif time.monotonic() >= deadline:
-            raise Ended("late", f"no result after {timeout_s:g} s")
-        elif _resident(child.pid) > self._memory:
-            raise Ended("memory", f"the process took more than {self._memory / 2**30:g} GiB of host memory")
+        elif gone:  # what it started holds the other end
+            raise Ended("crashed", _how(child))
         *complete, self._buffer = self._buffer.split(b"\n")
         found = []
         for line in complete:
-            with contextlib.suppress(ValueError):
+            with contextlib.suppress(ValueError, RecursionError):
                 value = json.loads(line)
                 if isinstance(value, dict):
                     found.append(value)
@@ -248,6 +250,15 @@ class Session:
         with contextlib.suppress(OSError):
             return (self.folder / "log.txt").read_bytes()[-TAIL:].decode("utf-8", "replace")
         return ""
+
+
+def _how(child: subprocess.Popen[bytes]) -> str:
+    """How a process ended of which nothing more is to be read."""
+    try:
+        code = child.wait(timeout=1)
+    except subprocess.TimeoutExpired:
+        return "the process closed the way that answers take"
+    return "the process ended " + (f"by signal {-code}" if code < 0 else f"with exit code {code}")
 
 
 def _resident(pid: int) -> int:

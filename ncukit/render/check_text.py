@@ -71,10 +71,8 @@ def _cases(checked: Checked, color: bool, width: int) -> list[str]:
     if not checked.cases:
         return []
     counts = [(sum(case.outcome == outcome for case in checked.cases), outcome) for outcome in OUTCOMES]
-    lines = [
-        "",
-        f"{len(checked.cases)} case{'s' if len(checked.cases) != 1 else ''}: {', '.join(f'{count} {word}' for count, word in counts if count)}",
-    ]
+    counted = ", ".join(f"{count} {word}" for count, word in counts if count)
+    lines = ["", f"{len(checked.cases)} case{'s' if len(checked.cases) != 1 else ''}: {counted}"]
     told = [case for case in checked.cases if case.outcome != "right"]
     rows = [[f"  {case.outcome}", bounded(case.name, max(20, width - 50)), said(case)] for case in told[:SHOWN]]
     lines += columns(rows, "<<<") if rows else []

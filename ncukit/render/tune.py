@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from ncukit.optimize.tune.advice import Advice
     from ncukit.optimize.tune.record import Trial
 
+_LINE = re.compile(r"[^\n]*\n|[^\n]+")
+"""What ``patch`` calls a line: a form feed or a Unicode separator ends none."""
 SHOWN = 5
 """Trials of a group that are shown, the best first."""
 
@@ -23,9 +26,8 @@ SHOWN = 5
 def diff(code: str, tuned: str, path: str) -> str:
     """What turns one text into the other, as ``patch`` takes it; empty where nothing differs."""
     name = Path(path).name if path.startswith(("/", "..")) else path.removeprefix("./")
-    rows = difflib.unified_diff(
-        code.splitlines(keepends=True), tuned.splitlines(keepends=True), f"a/{name}", f"b/{name}"
-    )
+    before, after = (_LINE.findall(text) for text in (code, tuned))
+    rows = difflib.unified_diff(before, after, f"a/{visible(name)}", f"b/{visible(name)}")
     return "".join(row if row.endswith("\n") else f"{row}\n\\ No newline at end of file\n" for row in rows)
 
 
@@ -37,8 +39,9 @@ def render(tuned: Tuned, advice: Advice, *, color: bool) -> str:
     lines = [paint(visible(head), "dim", color), "", *_verdict(tuned, advice, color), ""]
     for index in tuned.plan.order:
         lines += _group(tuned, index, color)
-    if tuned.best:
-        lines += [diff(tuned.plan.problem.code, tuned.code, tuned.plan.problem.path).rstrip(), ""]
+    if tuned.better:
+        rows = diff(tuned.plan.problem.code, tuned.code, tuned.plan.problem.path).removesuffix("\n").split("\n")
+        lines += [*map(visible, rows), ""]
     return "\n".join(lines)
 
 
@@ -57,7 +60,8 @@ def plan_page(plan: Plan, advice: Advice, *, color: bool) -> str:
         lines.append(f"  {total} settings, {total - left} ruled out by compiling, {left} left to choose from")
         if facts.note:
             lines.append(f"  note: {visible(facts.note)}")
-        lines += [f"  begins with {group.words(s)}: {visible(why)}" for s, why in plan.suggested[index].items()][:SHOWN]
+        begun = [f"begins with {group.words(s)}: {why}" for s, why in plan.suggested[index].items()]
+        lines += [f"  {visible(words)}" for words in begun[:SHOWN]]
         lines.append("")
     lines += [f"not turned: {visible(f'{f.kernel}: {f.name} (line {f.line}): {f.why}')}" for f in plan.knobs.fixed]
     lines.append(f"predicted: {_predicted(advice)}")
@@ -128,7 +132,8 @@ def _speed(trial: Trial) -> str:
 
 def _facts(launches: Sequence[Mapping[str, object]]) -> str:
     found = [
-        f"{one['registers']} registers" + (f", {one['spills']} spilled" if one["spills"] else "") for one in launches
+        f"{one.get('registers', '?')} registers" + (f", {one['spills']} spilled" if one.get("spills") else "")
+        for one in launches
     ]
     return visible("; ".join(dict.fromkeys(found)))[:60]
 

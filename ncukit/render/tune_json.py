@@ -31,7 +31,7 @@ def render(tuned: Tuned, advice: Advice) -> str:
         "trials": [_trial(tuned.plan, trial) for trial in tuned.trials],
         "resumed": tuned.resumed,
         "interrupted": tuned.interrupted,
-        "diff": diff(tuned.plan.problem.code, tuned.code, tuned.plan.problem.path) if tuned.best else "",
+        "diff": diff(tuned.plan.problem.code, tuned.code, tuned.plan.problem.path) if tuned.better else "",
     }
     return json.dumps(document, indent=2) + "\n"
 

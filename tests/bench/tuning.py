@@ -150,7 +150,8 @@ def search(names: list[str], out: Path) -> None:
             arch = "sm_" + str(about["compute_capability"]).replace(".", "")
             diagnosis = diagnose(read(run), recompile=False)
             plan, _ = prepare(problem, Wish(), arch=arch, gpu=about["gpu"], diagnosis=diagnosis)
-            tuned = Tuner(plan, session, Record(Path(folder) / f"{file.stem}.jsonl", header(problem, about)), len).run()
+            record = Record(Path(folder) / f"{file.stem}.jsonl", header(problem, about, plan.knobs))
+            tuned = Tuner(plan, session, record, len).run()
             settings = sum(len(group.settings) for group in plan.knobs.groups)
             made, there = made + len(tuned.trials), there + settings
             known = 1.0

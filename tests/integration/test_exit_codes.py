@@ -24,6 +24,9 @@ ROOT = Path(__file__).parents[2]
 NAIVE = "kernels/naive/instance_norm.py"
 RUN = str(ROOT / "profiles/h200/naive_instance_norm")
 FAST = str(ROOT / "profiles/h200/instance_norm")
+AGENTS = ROOT / "tests/integration/agents"
+FASTER = f"'{sys.executable}' '{AGENTS / 'scripted.py'}' asked faster"
+PROBLEM = str(ROOT / "tests/golden/answers/problems/softmax.py")
 CHATTER = ROOT / "tests/golden/ncu-2025.3.1-h200/no-kernel-matched.log"
 
 APPLIES = {
@@ -33,6 +36,10 @@ APPLIES = {
     "compare": (0, 1, 2, 3, 4),
     "baseline": (0, 2, 3, 4),
     "inspect": (0, 1, 2, 3, 4),
+    "tune": (0, 2, 3, 4),
+    "check": (0, 1, 2, 3),
+    "brief": (0, 2, 3, 4),
+    "optimize": (0, 2, 3, 4),
     "metrics": (0, 2),
     "gpus": (0, 2),
     "doctor": (0, 2, 3),
@@ -50,7 +57,7 @@ class Row(NamedTuple):
     words: tuple[str, ...] = ()
     scene: str = "session"
     """What ncu plays; ``no ncu`` takes it and nvidia-smi away, ``no GPU`` the driver. On a ``fit machine`` the doctor
-    finds nothing, which the machine that runs the tests need not be."""
+    finds nothing, which the machine that runs the tests need not be; with ``a GPU``, stand-ins check and race."""
     stdin: str = ""
 
 
@@ -132,6 +139,50 @@ ROWS = (
     Row("inspect", 2, (NAIVE, "--max", "dram_pct=70")),
     Row("inspect", 3, (NAIVE, "--python", "nosuch")),
     Row("inspect", 4, (NAIVE, "--arch", "sm_90", "--no-probe", "--max", "nosuch_*:registers=1")),
+    Row("tune", 0, (NAIVE, "--dry-run", "--recorded", "--no-compile")),
+    Row("tune", 2),
+    Row("tune", 2, ("nosuch.py",)),
+    Row("tune", 2, (NAIVE, "--nosuch")),
+    Row("tune", 2, (NAIVE, "--budget", "0")),
+    Row("tune", 2, (NAIVE, "--size", "nosuch=8")),
+    Row("tune", 2, (NAIVE, "--knob", "nosuch")),
+    Row("tune", 2, (NAIVE, "--gpu", "H200")),
+    Row("tune", 2, (NAIVE, "--dry-run", "--format", "diff")),
+    Row("tune", 2, (NAIVE, "--dry-run", "--gpu", "RTX 409", "--no-compile")),
+    Row("tune", 2, (NAIVE, "--dry-run", "--recorded", "--no-compile", "-o", "folder")),
+    Row("tune", 3, (NAIVE, "--python", "nosuch")),
+    Row("tune", 4, (PROBLEM, "--dry-run", "--gpu", "H200")),
+    Row("brief", 0, (NAIVE, "--recorded", "--no-compile")),
+    Row("brief", 2),
+    Row("brief", 2, ("nosuch.py",)),
+    Row("brief", 2, (NAIVE, "--stage", "five")),
+    Row("brief", 2, (NAIVE, "--recorded", "--no-compile", "--max-tokens", "9")),
+    Row("brief", 2, (NAIVE, "--gpu", "RTX 409")),
+    Row("brief", 2, (NAIVE, "--no-compile"), "no GPU"),
+    Row("brief", 2, (NAIVE, "--recorded", "--no-compile", "-o", "folder")),
+    Row("brief", 3, (NAIVE, "--report", "mixed", "--no-compile")),
+    Row("brief", 4, (NAIVE, "--recorded", "--gpu", "RTX 4090")),
+    Row("brief", 4, (NAIVE, "--report", "chatter.log", "--no-compile")),
+    Row("optimize", 0, (NAIVE, "--agent", FASTER, "--rounds", "1", "--no-profile"), "a GPU"),
+    Row("optimize", 2),
+    Row("optimize", 2, (NAIVE,)),
+    Row("optimize", 2, ("nosuch.py", "--agent", "true")),
+    Row("optimize", 2, (NAIVE, "--agent", "nosuch")),
+    Row("optimize", 2, (NAIVE, "--agent", "true", "--rounds", "0")),
+    Row("optimize", 2, (NAIVE, "--agent", "true", "-o", "folder")),
+    Row("optimize", 2, (NAIVE, "--agent", "true", "--config", "broken.toml")),
+    Row("optimize", 3, (NAIVE, "--agent", "true", "--python", "nosuch")),
+    Row("optimize", 4, (NAIVE, "--agent", "true", "--rounds", "1", "-o", "../run"), "a GPU"),
+    Row("check", 0, (NAIVE, "--run", "no", "--arch", "sm_90")),
+    Row("check", 1, ("-", "--problem", NAIVE), stdin="I cannot make it faster."),
+    Row("check", 2),
+    Row("check", 2, ("nosuch.md", "--problem", NAIVE)),
+    Row("check", 2, ("empty.csv",)),
+    Row("check", 2, ("-",)),
+    Row("check", 2, (NAIVE, "--arch", "sm_9")),
+    Row("check", 2, (NAIVE, "--size", "nosuch=3")),
+    Row("check", 2, (NAIVE, "--ignore", "TRI999")),
+    Row("check", 3, (NAIVE, "--python", "nosuch")),
     Row("metrics", 0),
     Row("metrics", 2, ("nosuchmetric",)),
     Row("metrics", 2, ("--chip", "x")),
@@ -191,7 +242,8 @@ def stage(shell, tmp_path):
             say = "==ERROR== Nsight Compute failed to connect to the CUDA driver (stub libcuda.so[.1] on path?)."
             change(shell, row.scene, f"print({say!r}, file=sys.stderr); log.write_text(''); sys.exit(1)")
             (shell.path / "nvidia-smi").unlink()
-        start = ["-c", FIT_MACHINE] if row.scene == "fit machine" else ["-m", "ncukit"]
+        starts = {"fit machine": ["-c", FIT_MACHINE], "a GPU": [str(AGENTS / "stand_in.py")]}
+        start = starts.get(row.scene, ["-m", "ncukit"])
         return [sys.executable, *start, row.verb, *row.words], env
 
     return set_up

@@ -48,7 +48,7 @@ class Plan:
     order: tuple[int, ...]
     """Groups, the most promising first."""
     budget: int | None = None
-    """Trials at most, all groups together; None for a quarter of each group's settings."""
+    """Trials at most, all groups and earlier searches together; None for a quarter of each group's settings."""
     seconds: float | None = None
 
     def candidates(self, group: int) -> tuple[Setting, ...]:
@@ -76,6 +76,11 @@ class Tuned:
     interrupted: bool = False
     about: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def better(self) -> bool:
+        """Whether ``code`` is worth applying: better settings that held when they were measured again, or were not."""
+        return bool(self.best) and (self.race is None or self.race.faster)
+
 
 class Tuner:
     """One search. ``run`` does it; whatever ends it, ``record`` has what was measured."""
@@ -90,6 +95,7 @@ class Tuner:
         self._started = time.monotonic()
         self._resumed = len(record.trials)
         self._fresh = 0
+        self._taken = 0
         self._first_done = False
 
     def run(self) -> Tuned:
@@ -128,9 +134,10 @@ class Tuner:
         best = [[index, list(setting)] for index, setting in sorted(self._best.items())]
         kept = self._record.result
         if not self._fresh and kept is not None and kept.get("best") == best:
-            with contextlib.suppress(KeyError, TypeError):
+            with contextlib.suppress(KeyError, TypeError, ValueError):
                 return kept_race(kept["race"])
         self._tell("comparing the best with the file as it stands")
+        self._session.stop()  # in a process of its own: the trials' inputs and answers take up memory
         found = race(self._session, self._plan.problem, self._plan.problem.code, code, target_s=FINAL_S)
         self._record.finish({"best": best, "race": asdict(found)})
         return found
@@ -149,6 +156,7 @@ class Tuner:
         known: dict[str, str] = {}
         for trial in self._record.trials:
             if trial.group == index and trial.before == before:
+                self._taken += 1
                 self._learn(search, trial, base, known, group)
         try:
             while True:
@@ -176,7 +184,8 @@ class Tuner:
         if not settled:
             return 0.0
         index, setting = settled[-1], dict(before)[settled[-1]]
-        rows = [t for t in self._record.trials if (t.group, t.setting) == (index, setting) and t.ratio]
+        found = index, setting, tuple(pair for pair in before if pair[0] != index)
+        rows = [t for t in self._record.trials if (t.group, t.setting, t.before) == found and t.ratio]
         return -math.log(rows[-1].ratio) if rows and rows[-1].ratio else 0.0
 
     def _learn(self, search: Search, trial: Trial, base: float, known: dict[str, str], group: Group) -> None:
@@ -189,7 +198,7 @@ class Tuner:
         plan = self._plan
         if plan.seconds is not None and time.monotonic() - self._started > plan.seconds:
             return Stop(why=f"{plan.seconds / 60:g} minutes were up")
-        if plan.budget is not None and self._fresh >= plan.budget:
+        if plan.budget is not None and self._fresh + self._taken >= plan.budget:
             return Stop(why=f"{plan.budget} trials were made, as many as were allowed")
         return None
 
@@ -251,7 +260,7 @@ def _trial(
 ) -> Trial:
     error = max(answer["errors"], default=0.0)
     shared = {**common, "identity": answer["identity"], "launches": tuple(answer["launches"]), "error": error}
-    if error > 1.0:
+    if not error <= 1.0:
         return Trial(
             **{**shared, "error": min(error, 1e30)}, outcome="wrong", note="its result differs from the reference's"
         )

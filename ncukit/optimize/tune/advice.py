@@ -41,25 +41,24 @@ def advise(knobs: Knobs, diagnosis: Diagnosis | None, unmeasured: str = "") -> A
     if diagnosis is None:
         order = tuple(range(len(groups)))
         return Advice(suggested=tuple(listed), order=order, because=unmeasured or "nothing was measured")
-    kernels = {kernel.name: kernel for kernel in diagnosis.kernels}
     suggested: list[Mapping[Setting, str]] = []
-    promised: dict[str, Finding] = {}
+    promised: dict[int, Finding] = {}
     for group, own in zip(groups, listed, strict=True):
         found: dict[Setting, str] = {}
-        for kernel in (kernels[name] for name in group.kernels if name in kernels):
+        for at, kernel in enumerate(diagnosis.kernels):  # one name may be there with several grids
             for finding, suggestion, setting in _settings(group, kernel):
                 found.setdefault(setting, f"{finding.code} {finding.cause}: {suggestion.knob}={suggestion.to_value}")
-                best = promised.get(kernel.name)
+                best = promised.get(at)
                 if finding.gain and (best is None or best.gain is None or best.gain.best < finding.gain.best):
-                    promised[kernel.name] = finding
+                    promised[at] = finding
         suggested.append({**found, **own})
-    times = [sum(_time(kernels.get(name)) for name in group.kernels) for group in groups]
+    times = [sum(_time(kernel) for kernel in diagnosis.kernels if kernel.name in group.kernels) for group in groups]
+    because = dict.fromkeys(f"{f.code} {f.cause} in {diagnosis.kernels[at].name}" for at, f in promised.items())
     return Advice(
         suggested=tuple(suggested),
         order=tuple(sorted(range(len(groups)), key=lambda i: -times[i])),
         predicted=_together(diagnosis, promised),
-        because=", ".join(f"{f.code} {f.cause} in {name}" for name, f in promised.items())
-        or "no finding names a number that can be turned here",
+        because=", ".join(because) or "no finding names a number that can be turned here",
     )
 
 
@@ -75,18 +74,18 @@ def _settings(group: Group, kernel: KernelDiagnosis) -> Iterator[tuple[Finding, 
                 continue
             for index, knob in enumerate(group.knobs):
                 value = int(suggestion.to_value)
-                if knob.names.get(kernel.name) != suggestion.knob or value not in knob.values:
+                if suggestion.knob not in knob.names.get(kernel.name, ()) or value not in knob.values:
                     continue
                 setting = (*group.own[:index], value, *group.own[index + 1 :])
                 if setting != group.own and setting in group.settings:
                     yield finding, suggestion, setting
 
 
-def _time(kernel: KernelDiagnosis | None) -> float:
-    return (kernel.duration_us or 0.0) * kernel.launches if kernel is not None else 0.0
+def _time(kernel: KernelDiagnosis) -> float:
+    return (kernel.duration_us or 0.0) * kernel.launches
 
 
-def _together(diagnosis: Diagnosis, promised: Mapping[str, Finding]) -> Gain | None:
+def _together(diagnosis: Diagnosis, promised: Mapping[int, Finding]) -> Gain | None:
     """What gains of single kernels are for all of them; None where none is promised or a time is missing."""
     total = sum(_time(kernel) for kernel in diagnosis.kernels)
     if not promised or not total or any(kernel.duration_us is None for kernel in diagnosis.kernels):
@@ -94,7 +93,8 @@ def _together(diagnosis: Diagnosis, promised: Mapping[str, Finding]) -> Gain | N
 
     def factor(which: str) -> float:
         left = sum(
-            _time(k) / (getattr(promised[k.name].gain, which) if k.name in promised else 1.0) for k in diagnosis.kernels
+            _time(kernel) / (getattr(promised[at].gain, which) if at in promised else 1.0)
+            for at, kernel in enumerate(diagnosis.kernels)
         )
         return total / left
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from codecs import BOM_UTF8
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import ast
     from collections.abc import Iterable
+
+_PIECE = re.compile(rb"#[^\r\n]*|.", re.DOTALL)
+"""A comment, or one character of what stands between an argument and the end of its call."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,9 +38,9 @@ class Text:
 
     def __init__(self, code: str) -> None:
         self.raw = code.encode()
-        self._starts = [0]
-        # lines as Python's parser counts them
-        for line in code.encode().replace(b"\r\n", b"\0\n").replace(b"\r", b"\n").split(b"\n"):
+        # lines and columns as Python's parser counts them: it does not see a byte order mark
+        self._starts = [len(BOM_UTF8) if self.raw.startswith(BOM_UTF8) else 0]
+        for line in self.raw[self._starts[0] :].replace(b"\r\n", b"\0\n").replace(b"\r", b"\n").split(b"\n"):
             self._starts.append(self._starts[-1] + len(line) + 1)
 
     def span(self, node: ast.expr | ast.keyword) -> Span:
@@ -55,13 +60,12 @@ class Text:
         whole = self.span(call)
         arguments = [*call.args, *(keyword.value for keyword in call.keywords)]
         after = max((self.span(node).end for node in arguments), default=whole.end - 1)
-        rest = self.raw[after : whole.end - 1]
-        comment, comma = rest.find(b"#"), rest.find(b",")
-        if comma >= 0 and (comment < 0 or comma < comment):
-            at, text = after + comma + 1, f" {keyword},"
-        else:  # past brackets around the last argument, and past a comment
-            at = whole.end - 1 if comment >= 0 else after + len(rest.rstrip())
-            text = f", {keyword}" if arguments else keyword
+        # what may follow: brackets around the last argument, a comma, comments, line ends
+        at, comma = after, False
+        for piece in _PIECE.finditer(self.raw[after : whole.end - 1]):
+            if piece[0] in (b")", b","):
+                at, comma = after + piece.end(), piece[0] == b","
+        text = f" {keyword}," if comma else f", {keyword}" if arguments else keyword
         return Edit(span=Span(start=at, end=at, line=call.end_lineno or call.lineno), text=text)
 
     def edited(self, edits: Iterable[Edit]) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from ncukit.errors import NcukitError
+from ncukit.optimize.tune.knobs import OPTIONS
 from ncukit.source.fit import fits_of
 from ncukit.source.inspect import Request, vary
 
@@ -19,6 +21,10 @@ MORE_SPILLS = 16
 """Words a thread that may be spilled beyond what the file as it stands spills."""
 MOST_COMPILED = 240
 """Settings that are compiled beforehand; of a larger space those nearest the file's own."""
+
+_Plan = dict["Setting", dict[str, dict[str, Any]]]
+"""Setting → kernel → what differs from its launch."""
+NOTHING = "nothing is compiled beforehand: these are an autotuner's configurations, or numbers of the host code"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,17 +50,14 @@ def facts_of(problem: Problem, groups: Sequence[Group], arch: str, gpu: str, pyt
     Returns:
         An entry a group.
     """
+    plans = [_plan(group) if group.configs is None else {} for group in groups]
     asked: dict[str, list[dict[str, Any]]] = {}
-    plans: list[dict[Setting, dict[str, dict[str, Any]]]] = []
-    for group in groups:
-        plan = _plan(group) if group.configs is None else {}
-        plans.append(plan)
-        for kernel, override in (pair for by_kernel in plan.values() for pair in by_kernel.items()):
-            rows = asked.setdefault(kernel, [])
-            if override not in rows:
-                rows.append(override)
+    for kernel, override in (pair for plan in plans for by_kernel in plan.values() for pair in by_kernel.items()):
+        rows = asked.setdefault(kernel, [])
+        if override not in rows:
+            rows.append(override)
     if not asked:
-        return [Facts(note="no launch to compile with other numbers") for _ in groups]
+        return [Facts(note=NOTHING) for _ in groups]
     request = Request(
         path=problem.path,
         archs=(arch,),
@@ -65,35 +68,38 @@ def facts_of(problem: Problem, groups: Sequence[Group], arch: str, gpu: str, pyt
         compile_only=True,
         python=python,
     )
-    found, variations = vary(request, asked)
+    try:
+        found, variations = vary(request, asked)
+    except NcukitError as error:  # what is not ruled out is measured
+        return [Facts(note=f"nothing could be compiled: {error.message}") for _ in groups]
     if not found.compiled:
         why = found.errors[0].message if found.errors else "; ".join(n.message for n in found.notes)
         return [Facts(note=f"nothing could be compiled: {why or 'no launch was found'}") for _ in groups]
     spilled: dict[str, int] = {}
     for one in found.compiled:
         spilled[one.launch.kernel] = max(spilled.get(one.launch.kernel, 0), one.spills)
-    by_override: dict[tuple[str, str], list[Variation]] = {}
-    for variation in variations:
-        by_override.setdefault((variation.launch.kernel, repr(dict(variation.override))), []).append(variation)
-    answers = []
-    for plan in plans:
-        ruled_out = {}
-        for setting, by_kernel in plan.items():
-            for kernel, override in by_kernel.items():
-                rows_ = by_override.get((kernel, repr(override)), [])
-                why = next((w for row in rows_ if (w := _against(row, spilled.get(kernel, 0)))), "")
-                if why:
-                    ruled_out[setting] = why
-                    break
-        answers.append(Facts(ruled_out=ruled_out))
-    return answers
+    against: dict[tuple[str, str], str] = {}
+    for row in variations:
+        key = row.launch.kernel, repr(dict(row.override))
+        against[key] = against.get(key) or _against(row, spilled.get(row.launch.kernel, 0))
+    return [_ruled_out(plan, against) for plan in plans]
 
 
-def _plan(group: Group) -> dict[Setting, dict[str, dict[str, Any]]]:
+def _ruled_out(plan: _Plan, against: Mapping[tuple[str, str], str]) -> Facts:
+    ruled_out: dict[Setting, str] = {}
+    for setting, by_kernel in plan.items():
+        whys = (against.get((kernel, repr(override)), "") for kernel, override in by_kernel.items())
+        why = next((w for w in whys if w), "")
+        if why:
+            ruled_out[setting] = why
+    return Facts(ruled_out=ruled_out, note="" if any(plan.values()) else NOTHING)
+
+
+def _plan(group: Group) -> _Plan:
     """Setting → kernel → what differs from the launch, for the settings nearest the file's own."""
     own = group.own or ()
     nearest = sorted(group.settings, key=lambda s: _steps(s, own))
-    found: dict[Setting, dict[str, dict[str, Any]]] = {}
+    found: _Plan = {}
     for setting in nearest[: MOST_COMPILED + 1]:
         if setting == group.own:
             continue
@@ -102,9 +108,8 @@ def _plan(group: Group) -> dict[Setting, dict[str, dict[str, Any]]]:
             options: dict[str, int] = {}
             constants: dict[str, int] = {}
             for knob, value in zip(group.knobs, setting, strict=True):
-                if value == knob.value or kernel not in knob.names:
-                    continue
-                (constants if knob.sides else options)[knob.names[kernel]] = value
+                for name in knob.names.get(kernel, ()) if value != knob.value else ():
+                    (options if name in OPTIONS else constants)[name] = value
             parts = {"options": options, "constexprs": constants}
             override = {name: values for name, values in parts.items() if values}
             if override:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 Setting = tuple[int, ...]
 """One value for each knob of a group, in their order."""
+OPTIONS = ("num_warps", "num_stages")
 STAGES = (1, 2, 3, 4, 5)
 SMALLEST_TILE, LARGEST_TILE = 16, 2**17
 REACH = 3
@@ -37,8 +38,8 @@ class Knob:
 
     name: str
     """As its kernel calls it: ``BLOCK_SIZE``, ``num_warps``; the constant's own name where it belongs to the file."""
-    names: Mapping[str, str] = field(default_factory=dict)
-    """Kernel → how that one calls it."""
+    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Kernel → how that one calls it; several where one number of the text is several of its arguments."""
     value: int
     """As it stands in the file; Triton's default where it does not stand there."""
     values: tuple[int, ...]
@@ -60,6 +61,8 @@ class Group:
     knobs: tuple[Knob, ...]
     configs: Span | None = None
     """The list of an autotuner's configurations, which one configuration takes the place of."""
+    made: str = ""
+    """What makes a configuration, as the file calls it: ``triton.Config``."""
     own: Setting | None = None
     """The file's setting; None for an autotuner, which chooses when it runs."""
     listed: tuple[Setting, ...] = ()
@@ -86,10 +89,14 @@ class Group:
         return ", ".join(self.kernels) or "constants of the file"
 
     def _fits(self, setting: Setting) -> bool:
+        return all(self._fits_kernel(kernel, setting) for kernel in self.kernels)
+
+    def _fits_kernel(self, kernel: str, setting: Setting) -> bool:
         elements, warps = 1, None
         for knob, value in zip(self.knobs, setting, strict=True):
-            elements *= value**knob.sides
-            warps = value if knob.name == "num_warps" else warps
+            names = knob.names.get(kernel, ())
+            elements *= value**knob.sides if names else 1
+            warps = value if "num_warps" in names else warps
         if elements == 1 or warps is None:
             return True
         return 1 <= elements / (warps * WARP) <= MOST_VALUES
@@ -132,9 +139,9 @@ class Knobs:
 
 def _configuration(group: Group, setting: Setting) -> str:
     pairs = list(zip(group.knobs, setting, strict=True))
-    options = [f"{k.name}={v}" for k, v in pairs if k.name in ("num_warps", "num_stages")]
-    numbers = ", ".join(f'"{k.name}": {v}' for k, v in pairs if k.name not in ("num_warps", "num_stages"))
-    return f"[triton.Config({', '.join(['{' + numbers + '}', *options])})]"
+    options = [f"{k.name}={v}" for k, v in pairs if k.name in OPTIONS]
+    numbers = ", ".join(f'"{k.name}": {v}' for k, v in pairs if k.name not in OPTIONS)
+    return f"[{group.made}({', '.join(['{' + numbers + '}', *options])})]"
 
 
 def find_knobs(code: str, tree: ast.Module, problem_names: frozenset[str] = frozenset()) -> Knobs:
@@ -154,7 +161,7 @@ def find_knobs(code: str, tree: ast.Module, problem_names: frozenset[str] = froz
         if tuner is not None:
             group, why = _autotuned(places, kernel, tuner)
             if group is not None:
-                groups.append(group)
+                groups = _with_autotuned(groups, group)
             else:
                 fixed.append(Fixed(kernel=kernel, name="autotune", line=tuner.lineno, why=why))
             continue
@@ -189,7 +196,9 @@ def _of_launch(places: Places, kernel: str) -> tuple[list[Knob], list[Fixed]]:
         else:
             values = _doublings(value, REACH - 1 if several or sides > 1 else REACH)
             knobs.append(
-                Knob(name=name, names={kernel: name}, value=value, values=values, spans=spans, line=line, sides=sides)
+                Knob(
+                    name=name, names={kernel: (name,)}, value=value, values=values, spans=spans, line=line, sides=sides
+                )
             )
     for name, default, values in (("num_warps", 4, WARPS), ("num_stages", 3, STAGES)):
         if name == "num_stages" and not places.pipelined(kernel):
@@ -205,14 +214,41 @@ def _of_launch(places: Places, kernel: str) -> tuple[list[Knob], list[Fixed]]:
         else:
             among = tuple(sorted({*values, value}))
             knobs.append(
-                Knob(name=name, names={kernel: name}, value=value, values=among, spans=spans, calls=calls, line=line)
+                Knob(name=name, names={kernel: (name,)}, value=value, values=among, spans=spans, calls=calls, line=line)
             )
     for value, span in places.staged(kernel):
         among = tuple(sorted({*STAGES, value}))
         knobs.append(
             Knob(name=f"num_stages of line {span.line}", value=value, values=among, spans=(span,), line=span.line)
         )
-    return knobs, fixed
+    return _shared(knobs), fixed
+
+
+def _shared(knobs: list[Knob]) -> list[Knob]:
+    """Knobs of one kernel, those as one that the same number of the text stands for."""
+    found: list[Knob] = []
+    for knob in knobs:
+        twin = next((k for k in found if _starts(k) & _starts(knob)), None)
+        if twin is None:
+            found.append(knob)
+            continue
+        values = tuple(v for v in twin.values if v in knob.values)
+        both = replace(_joined(twin, knob), name=f"{twin.name}={knob.name}", values=values)
+        found[found.index(twin)] = replace(both, sides=twin.sides + knob.sides)
+    return found
+
+
+def _joined(one: Knob, other: Knob) -> Knob:
+    """The first knob at the places, and under the names, of both."""
+    names = {
+        kernel: (*one.names.get(kernel, ()), *other.names.get(kernel, ())) for kernel in {**one.names, **other.names}
+    }
+    spans = {span.start: span for span in (*one.spans, *other.spans)}
+    return replace(one, names=names, spans=tuple(spans.values()))
+
+
+def _starts(knob: Knob) -> set[int]:
+    return {span.start for span in knob.spans}
 
 
 def _doublings(value: int, reach: int) -> tuple[int, ...]:
@@ -225,20 +261,20 @@ def _autotuned(places: Places, kernel: str, tuner: ast.Call) -> tuple[Group | No
     configs, span, why = places.configurations(tuner)
     if not configs:
         return None, why
-    names = list(configs[0][0])
-    if any(list(numbers) != names for numbers, _ in configs):
+    names = list(configs[0].numbers)
+    if any(list(c.numbers) != names for c in configs):
         return None, "its configurations set different constants"
     sides = places.tiles(kernel)
     knobs = []
     for name in names:
-        present = sorted({numbers[name] for numbers, _ in configs})
+        present = sorted({c.numbers[name] for c in configs})
         powers = all(v >= SMALLEST_TILE and v & (v - 1) == 0 for v in present)
         beside = [v for v in (present[0] // 2, present[-1] * 2) if powers and SMALLEST_TILE <= v <= LARGEST_TILE]
         values = tuple(sorted({*present, *beside}))
         knobs.append(
             Knob(
                 name=name,
-                names={kernel: name},
+                names={kernel: (name,)},
                 value=present[0],
                 values=values,
                 line=tuner.lineno,
@@ -246,14 +282,33 @@ def _autotuned(places: Places, kernel: str, tuner: ast.Call) -> tuple[Group | No
             )
         )
     for name, default, values in (("num_warps", 4, WARPS), ("num_stages", 3, STAGES)):
-        present = sorted({options.get(name, default) for _, options in configs})
+        present = sorted({c.options.get(name, default) for c in configs})
         if name == "num_stages" and len(present) == 1 and not places.pipelined(kernel):
             continue
         among = tuple(sorted({*present, *(v for v in values if present[0] / 2 <= v <= present[-1] * 2)}))
-        knobs.append(Knob(name=name, names={kernel: name}, value=present[0], values=among, line=tuner.lineno))
+        knobs.append(Knob(name=name, names={kernel: (name,)}, value=present[0], values=among, line=tuner.lineno))
     defaults = {"num_warps": 4, "num_stages": 3}
-    listed = tuple(tuple({**defaults, **numbers, **options}[k.name] for k in knobs) for numbers, options in configs)
-    return Group(kernels=(kernel,), knobs=tuple(knobs), configs=span, listed=tuple(dict.fromkeys(listed))), ""
+    listed = tuple(tuple({**defaults, **c.numbers, **c.options}[k.name] for k in knobs) for c in configs)
+    return Group(
+        kernels=(kernel,),
+        knobs=tuple(knobs),
+        configs=span,
+        made=configs[0].made,
+        listed=tuple(dict.fromkeys(listed)),
+    ), ""
+
+
+def _with_autotuned(groups: list[Group], group: Group) -> list[Group]:
+    """Add an autotuned kernel's group; kernels that share a list of configurations are turned together."""
+    twin = next((g for g in groups if g.configs is not None and g.configs == group.configs), None)
+    if twin is None:
+        return [*groups, group]
+    # one kernel of them may be pipelined: the longer list has all that any of them is turned by
+    first, second = (twin, group) if len(twin.knobs) >= len(group.knobs) else (group, twin)
+    others = {knob.name: knob for knob in second.knobs}
+    knobs = tuple(_joined(k, others[k.name]) if k.name in others else k for k in first.knobs)
+    both = replace(first, kernels=(*twin.kernels, *group.kernels), knobs=knobs)
+    return [both if g is twin else g for g in groups]
 
 
 def _merged(groups: list[Group]) -> Iterator[Group]:
@@ -261,22 +316,19 @@ def _merged(groups: list[Group]) -> Iterator[Group]:
     waiting = list(groups)
     while waiting:
         first, *waiting = waiting
-        places = {span.start for knob in first.knobs for span in knob.spans}
-        second = next((g for g in waiting if places & {s.start for k in g.knobs for s in k.spans}), None)
+        places = {start for knob in first.knobs for start in _starts(knob)}
+        second = next((g for g in waiting if any(places & _starts(k) for k in g.knobs)), None)
         if second is None:
             yield first
             continue
         waiting.remove(second)
         knobs = list(first.knobs)
         for knob in second.knobs:
-            shared = {span.start for span in knob.spans}
-            index = next((i for i, k in enumerate(knobs) if shared & {s.start for s in k.spans}), None)
+            index = next((i for i, k in enumerate(knobs) if _starts(knob) & _starts(k)), None)
             if index is None:
                 knobs.append(knob)
             else:
-                spans = {span.start: span for span in (*knobs[index].spans, *knob.spans)}
-                names = {**knobs[index].names, **knob.names}
-                knobs[index] = replace(knobs[index], names=names, spans=tuple(spans.values()))
+                knobs[index] = _joined(knobs[index], knob)
         own = tuple(knob.value for knob in knobs)
         waiting.insert(0, Group(kernels=(*first.kernels, *second.kernels), knobs=tuple(knobs), own=own))
 

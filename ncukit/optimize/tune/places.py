@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ncukit.source.syntax import is_jit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from ncukit.optimize.tune.edits import Span, Text
     from ncukit.optimize.tune.knobs import Fixed
@@ -16,6 +17,19 @@ if TYPE_CHECKING:
 Found = tuple["int | None", "tuple[Span, ...]", int, str]
 """Value, where it stands, a line, and why there is no value (empty where it is just not said)."""
 _PIPELINED = ("dot", "dot_scaled", "make_tensor_descriptor", "load_tensor_descriptor")
+_CONFIG = ("num_warps", "num_stages", "num_ctas", "maxnreg", "pre_hook")
+"""What ``triton.Config`` takes by position, after its constants."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """One of an autotuner's configurations."""
+
+    made: str
+    """What makes it, as the file calls it: ``triton.Config``."""
+    numbers: Mapping[str, int]
+    options: Mapping[str, int]
+    """``num_warps`` and ``num_stages``, where they are given."""
 
 
 class Places:
@@ -139,31 +153,25 @@ class Places:
             return None, (), found[0][2], "its launches say it differently"
         return _together(found)
 
-    def configurations(self, tuner: ast.Call) -> tuple[list[tuple[dict[str, int], dict[str, int]]], Span | None, str]:
-        """Constants and options of an autotuner's configurations, and where their list stands."""
+    def configurations(self, tuner: ast.Call) -> tuple[list[Configuration], Span | None, str]:
+        """An autotuner's configurations and where their list stands, or why they cannot be turned."""
         value = next((k.value for k in tuner.keywords if k.arg == "configs"), tuner.args[0] if tuner.args else None)
         if isinstance(value, ast.Name):
-            name = value.id
-            value = next(
-                (
-                    n.value
-                    for n in self._tree.body
-                    if isinstance(n, ast.Assign) and [ast.unparse(t) for t in n.targets] == [name]
-                ),
-                None,
-            )
+            assigned = list(_assignments(self._tree, value.id))
+            value = assigned[0] if len(assigned) == 1 else None
         if not isinstance(value, ast.List):
             return [], None, "its configurations are computed"
         found = []
         for element in value.elts:
             if not (isinstance(element, ast.Call) and element.args and isinstance(element.args[0], ast.Dict)):
                 return [], None, "its configurations are computed"
-            given = element.args[0]
+            given, rest = element.args[0], zip(_CONFIG, element.args[1:], strict=False)
             numbers = _numbers(zip(given.keys, given.values, strict=True))
-            options = _numbers((ast.Constant(value=k.arg), k.value) for k in element.keywords)
+            keywords = [*rest, *((k.arg, k.value) for k in element.keywords)]
+            options = _numbers((ast.Constant(value=name), value) for name, value in keywords)
             if numbers is None or options is None or set(options) - {"num_warps", "num_stages"}:
                 return [], None, "its configurations hold more than numbers"
-            found.append((numbers, options))
+            found.append(Configuration(made=ast.unparse(element.func), numbers=numbers, options=options))
         return found, self._text.span(value), "" if found else "it has no configuration"
 
     def _default(self, node: ast.FunctionDef, name: str) -> Found:
@@ -182,7 +190,8 @@ class Places:
             return None, (), value.lineno, "it is computed"
         for scope in [*reversed(scopes), self._tree]:
             assigned = list(_assignments(scope, value.id))
-            if len(assigned) > 1:
+            given = isinstance(scope, ast.FunctionDef) and value.id in _parameters(scope)
+            if len(assigned) + given > 1:
                 return None, (), assigned[0].lineno, "it is assigned more than once"
             if assigned:
                 if scope is self._tree and value.id in self._problem:
@@ -192,16 +201,14 @@ class Places:
                     if not isinstance(assigned[0], ast.Name)
                     else (None, (), assigned[0].lineno, "it is computed")
                 )
-            if isinstance(scope, ast.FunctionDef) and value.id in _parameters(scope):
+            if isinstance(scope, ast.FunctionDef) and given:
                 return self._parameter(scope, value.id)
         return None, (), value.lineno, "it is computed"
 
     def _parameter(self, function: ast.FunctionDef, name: str) -> Found:
         """A host function's own parameter: its default, where nobody passes it."""
         passed = any(
-            isinstance(node, ast.Call)
-            and _last(node.func) == function.name
-            and (any(k.arg in (name, None) for k in node.keywords) or len(node.args) > _index(function, name))
+            isinstance(node, ast.Call) and _last(node.func) == function.name and _passes(node, function, name)
             for node in ast.walk(self._tree)
         )
         if passed:
@@ -213,7 +220,7 @@ def _numbers(pairs: Iterable[tuple[ast.expr | None, ast.expr]]) -> dict[str, int
     """Names and whole numbers; None when there is anything else among them."""
     found: dict[str, int] = {}
     for key, value in pairs:
-        named = isinstance(key, ast.Constant) and isinstance(key.value, str)
+        named = isinstance(key, ast.Constant) and isinstance(key.value, str) and key.value.isidentifier()
         if not named or not isinstance(value, ast.Constant) or type(value.value) is not int:
             return None
         found[str(key.value)] = value.value  # type: ignore[union-attr]
@@ -264,7 +271,8 @@ def _assignments(scope: ast.AST, name: str) -> Iterator[ast.expr]:
             yield from _value(node.target, node.value if isinstance(node, ast.AnnAssign) else node.target, name)
         elif isinstance(node, ast.For | ast.AsyncFor):
             yield from _value(node.target, node.iter, name)
-        waiting += [child for child in ast.iter_child_nodes(node) if isinstance(child, ast.stmt)]
+        inner = ast.stmt | ast.ExceptHandler | ast.match_case
+        waiting += [child for child in ast.iter_child_nodes(node) if isinstance(child, inner)]
 
 
 def _value(target: ast.expr, value: ast.expr, name: str) -> Iterator[ast.expr]:
@@ -280,6 +288,10 @@ def _parameters(function: ast.FunctionDef) -> list[str]:
     return [a.arg for a in (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs)]
 
 
-def _index(function: ast.FunctionDef, name: str) -> int:
+def _passes(call: ast.Call, function: ast.FunctionDef, name: str) -> bool:
+    """Whether a call of the function may give this parameter."""
     names = [a.arg for a in (*function.args.posonlyargs, *function.args.args)]
-    return names.index(name) if name in names else len(names)
+    if isinstance(call.func, ast.Attribute) and names[:1] in (["self"], ["cls"]):
+        names = names[1:]
+    starred = any(isinstance(a, ast.Starred) for a in call.args)
+    return starred or name in names[: len(call.args)] or any(k.arg in (name, None) for k in call.keywords)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from ncukit.errors import Exit, NcukitError
@@ -33,6 +34,33 @@ class Wish:
     python: str | None = None
 
 
+def knobs_of(problem: Problem, wish: Wish) -> Knobs:
+    """The knobs that a search of this file turns.
+
+    Raises:
+        NcukitError: there is nothing to turn, or no file that a diff could change.
+    """
+    if problem.path == "-" or problem.fenced or "\ufffd" in problem.code:
+        raise NcukitError(
+            f"{'standard input' if problem.path == '-' else problem.path} is no file that a diff could change",
+            causes=("it has to be Python alone, in UTF-8: what is found is said as a diff of it",),
+            next_command="ncukit tune kernels/naive/layer_norm.py",
+        )
+    # what --size sets is the same whatever the text says
+    given = problem_names(problem.tree) | problem.sizes.keys()
+    knobs = find_knobs(problem.code, problem.tree, frozenset(given))
+    knobs = _only(knobs, wish.only, problem.path) if wish.only else knobs
+    if not knobs.groups:
+        whys = "; ".join(dict.fromkeys(f"{f.kernel}: {f.name} (line {f.line}): {f.why}" for f in knobs.fixed))
+        raise NcukitError(
+            f"{problem.path} has no number that could be turned",
+            causes=(whys[:1500] or "it launches no Triton kernel of its own",),
+            next_command=f"ncukit brief {quote(problem.path)}",
+            exit_code=Exit.NOTHING,
+        )
+    return knobs
+
+
 def prepare(
     problem: Problem, wish: Wish, *, arch: str, gpu: str, diagnosis: Diagnosis | None, unmeasured: str = ""
 ) -> tuple[Plan, Advice]:
@@ -49,16 +77,7 @@ def prepare(
     Raises:
         NcukitError: there is nothing to turn.
     """
-    knobs = find_knobs(problem.code, problem.tree, problem_names(problem.tree))
-    knobs = _only(knobs, wish.only, problem.path) if wish.only else knobs
-    if not knobs.groups:
-        whys = "; ".join(dict.fromkeys(f"{f.kernel}: {f.name} (line {f.line}): {f.why}" for f in knobs.fixed))
-        raise NcukitError(
-            f"{problem.path} has no number that could be turned",
-            causes=(whys[:1500] or "it launches no Triton kernel of its own",),
-            next_command=f"ncukit brief {problem.path}",
-            exit_code=Exit.NOTHING,
-        )
+    knobs = knobs_of(problem, wish)
     advice = advise(knobs, diagnosis, unmeasured)
     nothing: Sequence[Facts] = [Facts(note="not asked for")] * len(knobs.groups)
     facts = facts_of(problem, knobs.groups, arch, gpu, wish.python) if wish.compiles else nothing
@@ -83,7 +102,8 @@ def _only(knobs: Knobs, names: Sequence[str], path: str) -> Knobs:
     for group in knobs.groups:
         kept = []
         for index, knob in enumerate(group.knobs):
-            known = {knob.name, *(f"{kernel}.{name}" for kernel, name in knob.names.items())}
+            pairs = [(kernel, name) for kernel, called in knob.names.items() for name in called]
+            known = {knob.name, *(name for _, name in pairs), *(f"{kernel}.{name}" for kernel, name in pairs)}
             if known & set(names):
                 found |= known & set(names)
                 kept.append(index)
@@ -95,9 +115,10 @@ def _only(knobs: Knobs, names: Sequence[str], path: str) -> Knobs:
     missing = [name for name in names if name not in found]
     if missing:
         there = sorted({knob.name for group in knobs.groups for knob in group.knobs})
+        left = [f for f in knobs.fixed if missing[0] in (f.name, f"{f.kernel}.{f.name}")]
         raise NcukitError(
             f"{path} has no number '{missing[0]}' that could be turned",
-            causes=(f"it has {', '.join(there) or 'none'}",),
-            next_command=f"ncukit tune {path} --dry-run",
+            causes=(*(f"{f.kernel}: line {f.line}: {f.why}" for f in left[:5]), f"it has {', '.join(there) or 'none'}"),
+            next_command=f"ncukit tune {quote(path)} --dry-run",
         )
     return replace(knobs, groups=tuple(groups))

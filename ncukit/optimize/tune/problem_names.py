@@ -8,11 +8,26 @@ PARTS = ("Model", "get_inputs", "get_init_inputs")
 
 
 def problem_names(tree: ast.Module) -> frozenset[str]:
-    """Names that the reference or what makes its inputs reads: to turn one would be to solve another problem."""
-    return frozenset(
-        node.id
-        for part in tree.body
-        if getattr(part, "name", "") in PARTS
-        for node in ast.walk(part)
-        if isinstance(node, ast.Name)
-    )
+    """Names that the reference or what makes its inputs reads, by way of other names of the file too.
+
+    To turn one would be to solve another problem.
+    """
+    reads: dict[str, set[str]] = {}
+    for part in tree.body:
+        names = [node for node in ast.walk(part) if isinstance(node, ast.Name)]
+        loaded = {name.id for name in names if isinstance(name.ctx, ast.Load)}
+        if isinstance(part, ast.FunctionDef | ast.ClassDef):
+            defined = {part.name}
+        elif isinstance(part, ast.Assign | ast.AnnAssign):
+            defined = {name.id for name in names if isinstance(name.ctx, ast.Store)}
+        else:
+            continue
+        for one in defined:
+            reads.setdefault(one, set()).update(loaded)
+    found: set[str] = set()
+    waiting = list(PARTS)
+    while waiting:
+        new = reads.get(waiting.pop(), set()) - found
+        found |= new
+        waiting += new
+    return frozenset(found)

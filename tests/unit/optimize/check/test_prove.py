@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,7 @@ from ncukit.optimize.check.request import Request
 from ncukit.optimize.problem import read_problem
 from ncukit.optimize.session import Ended, Session
 
+ROOT = Path(__file__).parents[4]
 IMPORTS = "import torch\nimport torch.nn as nn\nimport triton\nimport triton.language as tl\n"
 PROBLEM = """
 rows, columns = 96, 4096 * 2
@@ -115,6 +117,14 @@ def test_an_honest_answer_is_right_everywhere_and_still_unproven_without_a_gpu(r
     assert proved.versions["triton"]
     assert len(proved.unproven) == 1
     assert "need a GPU" in proved.unproven[0]
+
+
+@pytest.mark.parametrize("path", ["kernels/l1_norm.py", "kernels/clinic/cured/tensor_core_unused.py"])
+def test_a_bundled_kernel_is_not_refused_on_its_own_case(session, path) -> None:
+    request = Request(path=path, problem=read_problem(str(ROOT / path)), scope="own")
+    proved = prove(request, (ROOT / path).read_text(), session=session)
+    assert proved.reasons == ()
+    assert proved.cases[-1].outcome == "right"
 
 
 def test_every_configuration_of_an_autotuner_is_tried(run) -> None:

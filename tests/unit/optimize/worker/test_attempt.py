@@ -198,6 +198,19 @@ def test_what_the_reference_cannot_judge_is_dropped() -> None:
     ]
 
 
+def test_which_of_equal_values_is_picked_decides_nothing() -> None:
+    largest = problem(lambda self, x: x.argmax(1), lambda: [torch.rand(8, 1024)])
+
+    def last(self, x):
+        return x.shape[1] - 1 - x.flip(1).argmax(1)
+
+    assert tried(last, of=largest).outcome == "right"
+    assert tried(last, of=largest, kind="dtype", dtype="bfloat16").outcome == "dropped"
+    assert tried(last, of=largest, kind="values", values="constant").outcome == "dropped"
+    assert codes(tried(lambda self, x: x.argmin(1), of=largest)) == ["wrong-values"]
+    assert codes(tried(lambda self, x: x.argmin(1), of=largest, kind="layout", layout="shifted")) == ["wrong-values"]
+
+
 def test_a_reference_that_writes_to_its_inputs_lets_the_answer_do_so_too() -> None:
     found = tried(overwritten, of=problem(lambda self, x: x.mul_(2)))
     assert "input-changed" not in codes(found)
