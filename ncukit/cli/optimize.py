@@ -67,8 +67,10 @@ def command(file: str, agent: str, output: Path | None, format_: str, **options:
     from ncukit.optimize import real
     from ncukit.optimize.agent import command_of
     from ncukit.optimize.folder import check_folder
+    from ncukit.optimize.journal import ANSWERLESS
     from ncukit.optimize.loop import optimize
     from ncukit.optimize.problem import read_problem
+    from ncukit.optimize.tools import Known, Moment
 
     if file == "-":
         raise NcukitError(
@@ -78,9 +80,15 @@ def command(file: str, agent: str, output: Path | None, format_: str, **options:
         )
     words = command_of(agent)
     problem = read_problem(file, options["sizes"])
+    if problem.fenced or "\ufffd" in problem.code:
+        raise NcukitError(
+            f"{file} is no file that a kernel could be measured from",
+            causes=("it has to be Python alone, in UTF-8: it is profiled and timed as it stands",),
+            next_command="ncukit optimize kernels/naive/layer_norm.py --agent CMD",
+        )
     place = output or Path("runs") / kernel_name(Path(file))
     settings, limits = _settings(file, agent, problem, options)
-    check_folder(place, settings)
+    going_on = check_folder(place, settings)
     python = options["python"] or options["settings"].profile.python
     here = real.machine(python)
     measure = None if options["no_profile"] else _measure(options, python)
@@ -88,6 +96,8 @@ def command(file: str, agent: str, output: Path | None, format_: str, **options:
         problem, here, agent=words, scope=options["scope"], max_tokens=options["max_tokens"], python=python,
         measure=measure,
     )  # fmt: skip
+    if options["max_tokens"] and not going_on:  # told before anything is measured
+        tools.brief(Moment(code=problem.code, path=file, known=Known()))
     try:
         outcome = optimize(problem, place, _on(settings, here), limits, tools, lambda line: say(plain(line)))
     except (NcukitError, KeyboardInterrupt):
@@ -100,8 +110,11 @@ def command(file: str, agent: str, output: Path | None, format_: str, **options:
     elif outcome.best:
         next_step(f"git diff --no-index {shlex.quote(file)} {shlex.quote(str(place / 'best.py'))}")
     elif outcome.entries:
-        answer = place / f"round-{len(outcome.entries):02d}" / "answer.md"
-        next_step(f"ncukit check {shlex.quote(str(answer))} --problem {shlex.quote(file)}")
+        last = place / f"round-{len(outcome.entries):02d}"
+        if outcome.entries[-1].round.outcome in ANSWERLESS:  # there is nothing to check
+            next_step(f"cat {shlex.quote(str(last / 'stderr.txt'))}")
+        else:
+            next_step(f"ncukit check {shlex.quote(str(last / 'answer.md'))} --problem {shlex.quote(file)}")
     return int(outcome.exit_code)
 
 

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 """What a disk answers, whatever path is named on it."""
-SUFFIXES = {".json": "json", ".md": "markdown", ".csv": "csv", ".sarif": "sarif", ".xml": "junit", ".html": "html"}
+SUFFIXES = {".json": "json", ".md": "markdown", ".csv": "csv", ".sarif": "sarif", ".xml": "junit", ".html": "html",
+            ".diff": "diff", ".patch": "diff"}  # fmt: skip
 """Suffix of an output file → its format."""
 
 

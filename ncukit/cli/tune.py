@@ -86,7 +86,7 @@ def command(
         with waiting("compiling settings without a GPU"):
             plan, advice = _planned(problem, wish, options, None)
         emit(_plan_text(plan, advice, chosen, output), output)
-        next_step(f"ncukit tune {quote(file)}")
+        next_step(_again(file, sizes, knobs, options))
         return int(Exit.OK)
     tuned, advice = _tune(problem, found, wish, options)
     text = _text(tuned, advice, chosen, output)
@@ -95,7 +95,10 @@ def command(
     if tuned.interrupted:
         say("interrupted: what was measured is kept, the same command goes on")
         return int(Exit.INTERRUPTED)
-    next_step(_next(tuned, file))
+    if tuned.race is not None and tuned.race.faster:
+        next_step(f"{_again(file, sizes, knobs, options)} --format diff | patch {quote(file)}")
+    else:
+        next_step(f"ncukit brief {quote(file)}")
     return int(Exit.OK)
 
 
@@ -114,6 +117,7 @@ def _planned(problem: Problem, wish: Any, options: dict[str, Any], about: Any) -
         recorded=options["recorded"],
         gpu=known.name if known and not about else options["gpu"],
         compiles=False,
+        verb="tune",
     )
     diagnosis, unmeasured = None, ""
     try:
@@ -135,18 +139,19 @@ def _tune(problem: Problem, knobs: Knobs, wish: Any, options: dict[str, Any]) ->
     from ncukit.collect.target import kernel_name
     from ncukit.optimize.session import Session
     from ncukit.optimize.tune import Tuner
-    from ncukit.optimize.tune.record import Record, header
+    from ncukit.optimize.tune.record import Record, header, held
 
     place = Path(options["record"] or f"runs/{kernel_name(Path(problem.path))}.tune.jsonl")
     with Session("gpu", python=options["python"]) as session:
         with waiting("looking at the GPU"):
             about = session.start()
-        record = Record(place, header(problem, about, knobs), fresh=options["fresh"])
-        with waiting("diagnosing, and compiling settings without a GPU"):
-            plan, advice = _planned(problem, wish, options, about)
-        if record.trials:
-            say(f"note: {len(record.trials)} trials of an earlier search are taken from {plain(str(place))}")
-        return Tuner(plan, session, record, lambda text: say(f"  {plain(text)}")).run(), advice
+        with held(place):
+            record = Record(place, header(problem, about, knobs), fresh=options["fresh"])
+            with waiting("diagnosing, and compiling settings without a GPU"):
+                plan, advice = _planned(problem, wish, options, about)
+            if record.trials:
+                say(f"note: {len(record.trials)} trials of an earlier search are taken from {plain(str(place))}")
+            return Tuner(plan, session, record, lambda text: say(f"  {plain(text)}")).run(), advice
 
 
 def _plan_text(plan: Plan, advice: Advice, chosen: str, output: Path | None) -> str:
@@ -171,9 +176,15 @@ def _text(tuned: Tuned, advice: Advice, chosen: str, output: Path | None) -> str
     return render(tuned, advice, color=wants_color(output))
 
 
-def _next(tuned: Tuned, file: str) -> str:
-    from shlex import quote
+def _again(file: str, sizes: tuple[str, ...], knobs: tuple[str, ...], options: dict[str, Any]) -> str:
+    """The same command, as it would be typed."""
+    from shlex import join
 
-    if tuned.race is not None and tuned.race.faster:
-        return f"ncukit tune {quote(file)} --format diff | patch {quote(file)}"
-    return f"ncukit brief {quote(file)}"
+    words = ["ncukit", "tune", file]
+    words += [word for size in sizes for word in ("--size", size)]
+    words += [word for knob in knobs for word in ("--knob", knob)]
+    for name in ("report", "record", "python", "budget"):
+        words += [f"--{name}", str(options[name])] if options[name] is not None else []
+    words += ["--recorded"] if options["recorded"] else []
+    words += [] if options["compiles"] else ["--no-compile"]
+    return join(words)

@@ -7,27 +7,32 @@ written last. Everything is written beside its place and renamed.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
+import math
 import os
 import shutil
 import tempfile
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self
 
-from ncukit.errors import NcukitError
+from ncukit.errors import Exit, NcukitError
 from ncukit.optimize.journal import Entry, Settings, best_of
-from ncukit.optimize.timing import Race, Timing
+from ncukit.optimize.race import kept_race
 from ncukit.source.codec import decode, encode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ncukit.optimize.journal import Limits
+    from ncukit.optimize.timing import Race
 
 SETTINGS, ROUND, BEST = "optimize.json", "round.json", "best.py"
 KERNEL, RACE = "kernel.py", "timing.json"
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+"""What a disk answers, whatever path is named on it."""
 
 
 class Folder:
@@ -93,8 +98,10 @@ class Folder:
         found: list[Entry] = []
         while (path := self.round(len(found) + 1) / ROUND).exists():
             try:
-                found.append(decode(Entry, json.loads(path.read_text(encoding="utf-8"))))
-            except (OSError, ValueError) as error:
+                entry = decode(Entry, json.loads(path.read_text(encoding="utf-8")))
+                _hold(entry, len(found) + 1)
+                found.append(entry)
+            except (OSError, ValueError, OverflowError) as error:
                 raise NcukitError(
                     f"{path} is damaged: {error}",
                     causes=("it was edited, or written by another version of ncukit",),
@@ -161,13 +168,11 @@ class Folder:
     def race(self, number: int) -> Race | None:
         """What timing gave; None when it is not there or cannot be read."""
         try:
-            found = json.loads((self.round(number) / RACE).read_text(encoding="utf-8"))
-            parts: dict[str, Any] = {f.name: found[f.name] for f in fields(Race)}
-            for name in ("before", "after"):
-                parts[name] = Timing(**found[name])
-            return Race(**parts)
-        except (OSError, ValueError, KeyError, TypeError):
+            race = kept_race(json.loads((self.round(number) / RACE).read_text(encoding="utf-8")))
+        except (OSError, ValueError, KeyError, TypeError, OverflowError):
             return None
+        numbers = (race.ratio, race.low, race.high, race.before.median_us, race.after.median_us)
+        return race if all(math.isfinite(one) and one > 0 for one in numbers) else None
 
     def write(self, path: Path, text: str) -> None:
         """Write a file of the run whole or not at all."""
@@ -189,6 +194,25 @@ class Folder:
                 raise
         except OSError as error:
             raise _cannot(path, error) from error
+
+
+def _hold(entry: Entry, number: int) -> None:
+    """See that a round says nothing that cannot be.
+
+    Raises:
+        ValueError: it does; in words.
+    """
+    one = entry.round
+    if one.number != number or not 0 <= entry.against < number:
+        raise ValueError(f"it is of round {one.number}, against round {entry.against}")
+    if (one.ratio is not None) != (one.outcome in ("faster", "no faster")):
+        raise ValueError(f"{one.outcome} with the ratio {one.ratio}")
+    for name, value in (("ratio", one.ratio), ("median_us", entry.median_us)):
+        if value is not None and not (math.isfinite(value) and value > 0):
+            raise ValueError(f"{name} is {value}")
+    for name, value in (("agent_s", entry.agent_s), ("wall_s", entry.wall_s), ("spent_s", entry.spent_s)):
+        if not (math.isfinite(value) and value >= 0):
+            raise ValueError(f"{name} is {value}")
 
 
 def check_folder(place: Path, settings: Settings) -> bool:
@@ -229,8 +253,8 @@ def differences(then: Settings, now: Settings) -> list[str]:
     """What is not the same, in words; the machine is left out while it is not known."""
     found = []
     for name, one in asdict(then).items():
-        if name in ("gpu", "versions") and not now.gpu:
-            continue
+        if name == "max_tokens" or (name in ("gpu", "versions") and not now.gpu):
+            continue  # a limit may change
         other = getattr(now, name)
         other = dict(other) if isinstance(one, dict) else other
         if one != other and name == "sha256":
@@ -260,4 +284,5 @@ def _cannot(path: Path, error: OSError) -> NcukitError:
         f"cannot write {path}: {error.strerror or error}",
         causes=("the folder is read-only or the disk is full",),
         next_command="choose another folder with -o",
+        exit_code=Exit.ENVIRONMENT if error.errno in _FULL else Exit.USAGE,
     )

@@ -33,6 +33,7 @@ class Settings:
     repairs: int = 2
     """Times in a row that a refused answer is sent back with the reasons."""
     max_tokens: int | None = None
+    """Of a brief. Kept, but a limit: a run whose briefs outgrew it goes on with a larger one."""
     profile: bool = True
     """Whether kernels are profiled, where that is possible."""
     gpu: str = ""
@@ -98,6 +99,8 @@ class Outcome:
     again: Checked | None = None
     """``best.py`` as a whole file, checked again; None when it was not."""
     notes: tuple[str, ...] = ()
+    cut_short: bool = False
+    """Whether the last call of the agent was ended because the minutes were used up, so that it is no round."""
 
     @property
     def best(self) -> int:
@@ -116,7 +119,8 @@ class Outcome:
         if self.stop.code == "interrupted":
             return Exit.INTERRUPTED
         measured = any(entry.round.ratio is not None for entry in self.entries)
-        return Exit.NOTHING if self.entries and not measured else Exit.OK
+        tried = self.entries or self.cut_short
+        return Exit.NOTHING if tried and not measured else Exit.OK
 
 
 def best_of(entries: tuple[Entry, ...] | list[Entry]) -> int:

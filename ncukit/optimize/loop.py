@@ -72,6 +72,7 @@ def optimize(
             gain=gain,
             again=again,
             notes=tuple(run.notes),
+            cut_short=run.cut_short,
         )
 
 
@@ -84,6 +85,7 @@ class _Run:
         self.problem, self.folder, self.limits, self.tools, self.tell = problem, folder, limits, tools, tell
         self.entries: list[Entry] = []
         self.notes: dict[str, None] = {}
+        self.cut_short = False
         self._studied: dict[int, Known] = {}
         self._failures = 0
         self._before_s = 0.0
@@ -128,7 +130,8 @@ class _Run:
             why = f": {self.entries[-1].round.reasons[-1].message}" if self.entries[-1].round.reasons else ""
             return Stop(code="agent", reason=f"the agent gave no answer {self._failures} times in a row{why}")
         if self._left_s() <= 0:
-            return Stop(code="minutes", reason=f"{self.limits.minutes:g} minutes are used up")
+            cut = "; the agent's last call was cut short" if self.cut_short else ""
+            return Stop(code="minutes", reason=f"{self.limits.minutes:g} minutes are used up{cut}")
         if left := self.tools.left(self._known()):
             return Stop(code="nothing-left", reason=left)
         if len(self.entries) >= self.limits.rounds:
@@ -164,16 +167,15 @@ class _Run:
         began = time.monotonic()
         number, best, repair = len(self.entries) + 1, best_of(self.entries), self._repair()
         place = self.folder.clear(number)
-        asked = self.tools.brief(
-            Moment(
-                code=self.folder.code(best),
-                path=str(self.folder.round(best) / KERNEL) if best else self.problem.path,
-                known=self._known(),
-                rounds=tuple(entry.round for entry in self.entries),
-                stage=self.entries[-1].round.stage if repair else None,
-                repair=repair,
-            )
-        )
+        try:
+            asked = self.tools.brief(self._moment(best, repair))
+        except NcukitError as error:
+            if repair is None:
+                raise
+            # a refused answer may be long, and the brief about mending it longer than --max-tokens allows
+            self._note(f"the refused answer is not sent back: {error.message}")
+            repair = None
+            asked = self.tools.brief(self._moment(best, repair))
         self.folder.write(place / "brief.md", asked.text)
         kind = "to be mended" if repair else "new"
         self.tell(f"round {number} of {self.limits.rounds}, {asked.stage}, {kind}: asking, {asked.tokens:,} tokens")
@@ -183,7 +185,8 @@ class _Run:
         self.folder.write(place / "stderr.txt", answer.said)
         self._hold_file()
         if answer.how == "late" and seconds < self.limits.agent_timeout_s:
-            return  # cut short by the minutes, which is nothing that the agent did: no round
+            self.cut_short = True
+            return  # by the minutes, which is nothing that the agent did: no round
         judged = judge(number, best, answer, self.problem, self.folder, self.tools, self.tell)
         self._failures = self._failures + 1 if judged.outcome in ANSWERLESS else 0
         entry = Entry(
@@ -207,6 +210,16 @@ class _Run:
         self.folder.finish(entry)
         self.entries.append(entry)
         self.tell(f"round {number}: {_told(entry)}")
+
+    def _moment(self, best: int, repair: tuple[str, tuple[Reason, ...]] | None) -> Moment:
+        return Moment(
+            code=self.folder.code(best),
+            path=str(self.folder.round(best) / KERNEL) if best else self.problem.path,
+            known=self._known(),
+            rounds=tuple(entry.round for entry in self.entries),
+            stage=self.entries[-1].round.stage if repair else None,
+            repair=repair,
+        )
 
     def _repair(self) -> tuple[str, tuple[Reason, ...]] | None:
         """The refused answer that is sent back; None when there is none, or it was often enough."""

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from ncukit.optimize.problem import Problem
 
 
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Unit:
     """Top-level statements that share no line with another: nearly always one."""
@@ -34,6 +37,10 @@ class _Unit:
     last: int
     nodes: tuple[ast.stmt, ...]
     binds: frozenset[str]
+    writes: frozenset[str]
+    """Names of the module that its functions bind when they are called: ``global N``."""
+    changes: frozenset[str]
+    """Names whose value it may change in place, where it is no definition: ``D["n"] = 5``, ``D.append(3)``."""
     reads: frozenset[str]
     """Names that it takes from the module, at any depth."""
 
@@ -95,39 +102,88 @@ def _units(tree: ast.Module, lines: Sequence[str]) -> list[_Unit]:
 
 
 def _unit(first: int, last: int, nodes: list[ast.stmt], text: str) -> _Unit:
+    binds, writes, reads = _names(text)
+    changes = frozenset().union(*(_changes(node) for node in nodes))
+    return _Unit(first=first, last=last, nodes=tuple(nodes), binds=binds, writes=writes, changes=changes, reads=reads)
+
+
+def _names(text: str) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
+    """What statements bind in the module, what their functions bind there later, and what they read of it."""
     top = symtable.symtable(text, "<unit>", "exec")
     binds = {s.get_name() for s in top.get_symbols() if s.is_assigned() or s.is_imported()}
     reads = {s.get_name() for s in top.get_symbols() if s.is_referenced()}
+    writes: set[str] = set()
     pending = top.get_children()
     while pending:
         table = pending.pop()
         pending += table.get_children()
         inside = table.get_type() == "class"  # its body reads a name of the module before it has one of its own
         reads |= {s.get_name() for s in table.get_symbols() if s.is_global() or (inside and s.is_referenced())}
-    return _Unit(first=first, last=last, nodes=tuple(nodes), binds=frozenset(binds), reads=frozenset(reads))
+        declared = [s for s in table.get_symbols() if s.is_declared_global()]
+        writes |= {s.get_name() for s in declared if s.is_assigned() or s.is_imported()}
+    return frozenset(binds), frozenset(writes), frozenset(reads)
+
+
+def _changes(node: ast.stmt) -> frozenset[str]:
+    """Names whose value a statement may change without binding them."""
+    if isinstance(node, _DEFINITIONS):
+        return frozenset()
+    found: list[ast.expr] = []
+    for part in ast.walk(node):
+        if isinstance(part, ast.Attribute | ast.Subscript) and not isinstance(part.ctx, ast.Load):
+            found.append(part)
+        elif isinstance(part, ast.Call):
+            found += [part.func] if isinstance(part.func, ast.Attribute) else []
+            found += [] if isinstance(node, ast.Assign | ast.AnnAssign) else part.args  # random.shuffle(D)
+    roots = []
+    for part in found:
+        while isinstance(part, ast.Attribute | ast.Subscript | ast.Starred):
+            part = part.value
+        roots.append(part)
+    return frozenset(root.id for root in roots if isinstance(root, ast.Name))
 
 
 def _needed(units: Sequence[_Unit]) -> list[_Unit]:
     """What the problem's parts are made of, in the file's order; its kernels and ``ModelNew`` are not."""
     units = [unit for unit in units if not unit.guarded]
     kept = {unit for unit in units if any(_is_star(node) for node in unit.nodes)}
-    names = set(PARTS)
-    while more := {unit for unit in units if unit not in kept and unit.binds & names}:
-        kept |= more
-        names = names.union(*(unit.reads for unit in more))
+    kept |= _closure(units, frozenset(PARTS))
+    while more := {unit for unit in units if unit not in kept and unit.changes & _own(kept)}:
+        pulled = {unit: _closure(units, unit.reads) for unit in more}
+        of_parts = {unit for unit in more if not any("ModelNew" in one.binds for one in pulled[unit])}
+        if not of_parts:
+            break
+        kept |= of_parts.union(*(pulled[unit] for unit in of_parts))
     known = set().union(*(unit.binds for unit in kept))
     kept |= {unit for unit in units if not unit.binds and unit.reads and unit.reads <= known}  # torch.set_…(…)
     return [unit for unit in units if unit in kept and not _is_future(unit)]
 
 
+def _closure(units: Sequence[_Unit], names: frozenset[str]) -> set[_Unit]:
+    """The statements that bind these names, and all that they read."""
+    kept: set[_Unit] = set()
+    while more := {unit for unit in units if unit not in kept and unit.binds & names}:
+        kept |= more
+        names = names.union(*(unit.reads for unit in more))
+    return kept
+
+
+def _own(units: Iterable[_Unit]) -> set[str]:
+    """Names with a value that can be changed in place: of no import, which others share, and no number."""
+    nodes = [node for unit in units if not unit.imports for node in unit.nodes]
+    numbers = constants(ast.Module(body=nodes, type_ignores=[]))
+    return set().union(*(unit.binds for unit in units if not unit.imports)) - numbers.keys()
+
+
 def _clash(problem: Problem, tree: ast.Module, answer: Sequence[_Unit], stated: Sequence[_Unit]) -> Reason | None:
     """A name that would come to mean something else in one file."""
-    ours = frozenset().union(*(unit.binds for unit in answer))
-    theirs = frozenset().union(*(unit.binds for unit in stated))
+    ours = frozenset().union(*(unit.binds | unit.writes for unit in answer))
+    theirs = frozenset().union(*(unit.binds | unit.writes for unit in stated))
     own = constants(tree), constants(problem.tree)
     for name in sorted(ours & theirs):
         same = name in own[0] and name in own[1] and _value(own[0][name]) == _value(own[1][name])
-        if not same and _meanings(name, answer) != _meanings(name, stated):
+        once = len(_bindings(name, answer)) == len(_bindings(name, stated)) == 1
+        if not (same and once) and _meanings(name, answer) != _meanings(name, stated):
             return _reason(name, answer, f"and so does {problem.path}, where {_users(name, stated)} needs it")
     parts = {node.name: node for node in problem.tree.body if isinstance(node, ast.ClassDef | ast.FunctionDef)}
     for name in PARTS:
@@ -145,7 +201,8 @@ def _clash(problem: Problem, tree: ast.Module, answer: Sequence[_Unit], stated: 
 
 
 def _reason(name: str, units: Sequence[_Unit], why: str, verb: str = "defines") -> Reason:
-    line = next((u.first for u in reversed(units) if name in (u.binds if verb == "defines" else u.reads)), None)
+    named = [unit for unit in units if name in (unit.binds | unit.writes if verb == "defines" else unit.reads)]
+    line = named[-1].first if named else None
     return Reason(
         code="name-clash",
         line=line,
@@ -154,10 +211,20 @@ def _reason(name: str, units: Sequence[_Unit], why: str, verb: str = "defines") 
     )
 
 
+def _bindings(name: str, units: Sequence[_Unit]) -> list[ast.stmt]:
+    """The statements that bind a name, at once or when they are called."""
+    nodes = itertools.chain.from_iterable(unit.nodes for unit in units if name in unit.binds | unit.writes)
+    return [node for node in nodes if name in frozenset().union(*_names(ast.unparse(node))[:2])]
+
+
 def _meanings(name: str, units: Sequence[_Unit]) -> list[str]:
-    """Every statement that binds the name, so that equal texts mean the same; an import by what it names."""
-    found = []
-    for node in itertools.chain.from_iterable(unit.nodes for unit in units if name in unit.binds):
+    """Every statement that the value rests on, so that equal texts mean the same; an import by what it names.
+
+    Where the name is bound several times, it depends on the moment who sees which value: readers are told then, too.
+    """
+    found, bindings = [], _bindings(name, units)
+    imported = all(isinstance(node, ast.Import | ast.ImportFrom) for node in bindings)
+    for node in bindings:
         if isinstance(node, ast.Import):
             found += [
                 f"import {alias.name if alias.asname else alias.name.partition('.')[0]}"
@@ -169,7 +236,13 @@ def _meanings(name: str, units: Sequence[_Unit]) -> list[str]:
             found += [f"import {where}.{a.name}" for a in node.names if (a.asname or a.name) == name]
         else:
             found.append(ast.dump(node))
-    return list(dict.fromkeys(found))
+    if imported:
+        return list(dict.fromkeys(found))
+    for node in itertools.chain.from_iterable(unit.nodes for unit in units if name in unit.reads):
+        seen = len(bindings) > 1 and not isinstance(node, _DEFINITIONS)
+        if node not in bindings and (seen or name in _changes(node)):
+            found.append(ast.dump(node))
+    return found
 
 
 def _dumped(unit: _Unit) -> set[str]:

@@ -29,6 +29,7 @@ def render(brief: Brief, facts: Facts, max_tokens: int | None = None) -> str:
         "measured": {"path": report.path, "kind": report.kind, "recorded": report.environment.recorded}
         if report is not None
         else None,
+        "notes": list(facts.notes),
         "unmeasured": facts.unmeasured or None,
         "text": brief.text,
         "tokens": brief.tokens,

@@ -87,7 +87,7 @@ def _result(outcome: Outcome, color: bool) -> list[str]:
         measured = any(entry.round.ratio is not None for entry in outcome.entries)
         why = "no answer was faster than the start" if measured else "no answer could be measured"
         if not outcome.entries:
-            why = "nothing was asked"
+            why = "the agent's only call was cut short by --minutes" if outcome.cut_short else "nothing was asked"
         return [paint(f"no gain: {why}", "yellow", color)]
     about = f"~{against_start(outcome.entries)[best]:.2f}x by the races of the rounds"
     unproven = next(entry.unproven for entry in outcome.entries if entry.round.number == best)

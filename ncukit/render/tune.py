@@ -116,7 +116,8 @@ def _group(tuned: Tuned, index: int, color: bool) -> list[str]:
     ranked = sorted(mine, key=lambda t: -(t.ratio or 0.0))
     lines = [paint(visible(group.title), "bold", color)]
     own = group.words(group.own) if group.own is not None else "whatever the autotuner chooses"
-    rows = [[f"  {visible(own)}", "1.00x", "as it stands", ""]]
+    base = _base(tuned, mine[0].before if mine else ())
+    rows = [[f"  {visible(own)}", f"{base:.2f}x", "as it stands", "with what was found above" if base != 1.0 else ""]]
     rows += [[f"  {visible(group.words(t.setting))}", _speed(t), _facts(t.launches), _note(t)] for t in ranked[:SHOWN]]
     lines += columns(rows, "<><<")
     bad = [t for t in ranked[SHOWN:] if t.outcome in ("wrong", "failed")]
@@ -124,6 +125,14 @@ def _group(tuned: Tuned, index: int, color: bool) -> list[str]:
     if index in tuned.stops:
         lines.append(f"  ended: {visible(tuned.stops[index])}")
     return [*lines, ""]
+
+
+def _base(tuned: Tuned, before: Sequence[tuple[int, tuple[int, ...]]]) -> float:
+    """Speed over the file that groups settled earlier have brought already."""
+    settled = dict(before)
+    last = next((index for index in reversed(tuned.plan.order) if index in settled), None)
+    found = [t.ratio for t in tuned.trials if t.group == last and t.setting == settled.get(t.group) and t.ratio]
+    return found[-1] if found else 1.0
 
 
 def _speed(trial: Trial) -> str:

@@ -270,3 +270,32 @@ def test_what_cannot_be_compiled_is_a_reason_and_no_error(compiled, shell) -> No
     (shell.folder / "answer.md").write_text(ANSWER)
     assert "\nNothing was compiled: it has ModelNew but no get_inputs and get_init_inputs" in compiled("answer.md")
     assert "\nNothing was compiled: 'sm_70' is no architecture" in compiled(NAIVE, "--gpu", "V100")
+
+
+def test_an_older_run_of_other_numbers_is_not_shown(ask, shell) -> None:
+    kernel = shell.folder / NAIVE
+    kernel.write_text(kernel.read_text().replace("BLOCK_SIZE=1024, num_warps=4", "BLOCK_SIZE=4096, num_warps=16"))
+    done = ask(NAIVE, "--report", RUN, code=4)
+    assert "ran with BLOCK_SIZE=1024 (here 4096) and num_warps=4 (here 16)" in done.stderr
+    assert done.stdout == ""
+
+
+def test_what_is_not_certain_stands_in_the_document(ask) -> None:
+    notes = json.loads(ask(NAIVE, "--recorded", "--format", "json").stdout)["notes"]
+    assert [note.partition(";")[0] for note in notes] == ["The run does not say which code it measured"]
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", '"""Words."""\n', "```python\n```\n"])
+def test_a_file_without_code_is_an_error(ask, shell, text) -> None:
+    (shell.folder / "empty.py").write_text(text)
+    done = ask("empty.py", "--gpu", "H200", code=4 if "`" not in text else 2)
+    assert "error: empty.py" in done.stderr
+    assert done.stdout == ""
+
+
+def test_reasons_that_cannot_be_read_are_no_measurements(ask, shell) -> None:
+    (shell.folder / "broken.json").write_text("{")
+    for name in ("broken.json", "nosuch.json", "."):
+        done = ask(NAIVE, "--recorded", "--repair", name, code=2)
+        assert f"next: ncukit check ANSWER --problem FILE --format json -o {name}" in done.stderr
+        assert "root" not in done.stderr

@@ -187,7 +187,7 @@ def test_a_run_in_which_no_answer_could_be_measured_exits_4(optimize) -> None:
     assert optimize.asked == 3
     assert "stopped: the agent gave no answer 3 times in a row: it printed nothing" in done.stdout
     assert not (optimize.run / "best.py").exists()
-    assert done.stderr.rstrip().splitlines()[-1] == f"next: ncukit check {RUN}/round-03/answer.md --problem {NAIVE}"
+    assert done.stderr.rstrip().splitlines()[-1] == f"next: cat {RUN}/round-03/stderr.txt"
 
 
 def test_hostile_text_is_neither_obeyed_nor_run(optimize) -> None:
@@ -334,3 +334,18 @@ def running(word: str) -> list[int]:
             if word in (place / "cmdline").read_bytes().decode().split("\0") and state != "Z":
                 found.append(int(place.name))
     return found
+
+
+def test_a_text_with_fenced_code_is_no_kernel_file(optimize) -> None:
+    (optimize.shell.folder / "kernel.md").write_text(f"```python\n{(optimize.shell.folder / NAIVE).read_text()}```\n")
+    done = optimize("right", "--size", "features=8", file="kernel.md")
+    assert done.returncode == 2, done.stderr
+    assert "kernel.md is no file that a kernel could be measured from" in done.stderr
+    assert not (optimize.shell.folder / "runs").exists()
+
+
+def test_a_bound_that_no_brief_can_keep_is_told_before_anything_is_measured(optimize) -> None:
+    done = optimize("right", "--max-tokens", "500")
+    assert done.returncode == 2, done.stderr
+    assert "the brief cannot be shorter than" in done.stderr
+    assert not optimize.run.exists()

@@ -125,32 +125,25 @@ def test_a_dry_run_needs_no_gpu_and_leaves_nothing_behind(bare) -> None:
     assert "  36 settings, 0 ruled out by compiling, 36 left to choose from" in lines
     assert "not turned: layer_norm_kernel: num_stages" in done.stdout
     assert lines[-1].startswith("predicted: nothing (")
-    assert done.stderr == f"next: ncukit tune {NAIVE}\n"
+    assert done.stderr == f"next: ncukit tune {NAIVE} --recorded --no-compile\n"
     assert files(bare.folder) == before
 
 
-def test_a_dry_run_for_programs(bare) -> None:
-    done = bare(
-        "tune", NAIVE, "--gpu", "h200", "--dry-run", "--no-compile", "--size", "batch_size=8", "--format", "json"
-    )
+def test_a_dry_run_for_programs_begins_with_the_findings_of_the_recording(bare) -> None:
+    file = "kernels/clinic/sick/low_occupancy.py"
+    done = bare("tune", file, "--recorded", "--dry-run", "--no-compile", "--format", "json")
     document = json.loads(done.stdout)
 
-    assert (document["schema_version"], document["path"], document["sizes"]) == (1, NAIVE, {"batch_size": "8"})
+    assert (document["schema_version"], document["path"], document["measured"]) == (1, file, False)
     (group,) = document["groups"]
-    assert [(knob["name"], knob["value"], knob["line"]) for knob in group["knobs"]] == [
-        ("BLOCK_SIZE", 1024, 75),
-        ("num_warps", 4, 75),
-    ]
+    assert [(knob["name"], knob["value"]) for knob in group["knobs"]] == [("BLOCK", 16384), ("num_warps", 8)]
     assert group["note"] == "not asked for"
-    assert document["predicted"] is None
-    assert "there is no run of it" in document["predicted_because"]
-
-
-def test_the_findings_of_a_recording_are_where_a_search_begins(bare) -> None:
-    done = bare("tune", "kernels/clinic/sick/low_occupancy.py", "--recorded", "--dry-run", "--no-compile")
-
-    assert "  begins with BLOCK=2048, num_warps=8: PAR302 low-occupancy: BLOCK=2048\n" in done.stdout
-    assert "predicted: 1.57–2.16x, 1.70x at best guess (PAR302 low-occupancy in sqrt_kernel)" in done.stdout
+    assert group["suggested"] == [
+        {"setting": {"BLOCK": 2048, "num_warps": 8}, "why": "PAR302 low-occupancy: BLOCK=2048"},
+        {"setting": {"BLOCK": 16384, "num_warps": 16}, "why": "PAR302 low-occupancy: num_warps=16"},
+    ]
+    assert document["predicted"]["best"] == pytest.approx(1.7)
+    assert document["predicted_because"] == "PAR302 low-occupancy in sqrt_kernel"
 
 
 def test_compiling_rules_settings_out_without_a_gpu(bare) -> None:
@@ -235,7 +228,9 @@ def test_a_search_from_its_start_to_the_patched_file(tune) -> None:
     assert "failed: the process ended by signal 11" in done.stdout
     assert "  ended: every setting was measured" in done.stdout
     assert "layer_norm_kernel: BLOCK_SIZE=4096" in done.stderr
-    assert done.stderr.endswith(f"next: ncukit tune {NAIVE} --format diff | patch {NAIVE}\n")
+    assert done.stderr.endswith(
+        f"next: ncukit tune {NAIVE} --knob BLOCK_SIZE --budget 7 --no-compile --format diff | patch {NAIVE}\n"
+    )
     trials = [f"trial {block} 4" for block in (1024, 128, 1024, 256, 512, 2048, 4096, 8192)]  # the file again after 128
     assert tune.asked == [*trials, "race"]
     assert len(tune.trials) == 6
@@ -362,8 +357,8 @@ def test_a_record_that_was_edited_is_an_error_with_a_way_out(tune) -> None:
 
     assert done.returncode == 2
     assert "holds a line that is no trial" in done.stderr
+    assert "next: the same command with --fresh" in done.stderr
     assert "internal error" not in done.stderr
-    assert tune("--budget", "1", "--fresh").returncode == 0
 
 
 def test_a_hostile_name_does_not_reach_the_terminal(tune) -> None:

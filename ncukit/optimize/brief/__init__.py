@@ -120,7 +120,7 @@ def _sections(facts: Facts, chosen: Choice) -> list[Section]:
         sections += [
             ladder(diagnosis),
             evidence(diagnosis, chosen.stage, listing),
-            traffic(diagnosis, facts.report),
+            traffic(diagnosis, facts.report, listing),
         ]
     return [
         *sections,

@@ -127,7 +127,7 @@ def advice(suggestion: Suggestion, listing: Listing) -> str:
         words = words[:1].upper() + words[1:]
     if suggestion.location:
         words += f" [{listing.at(suggestion.location)}]"
-    why = f". Because {line(suggestion.why)}" if suggestion.why else ""
+    why = f". Because {listing.told(line(suggestion.why), suggestion.location)}" if suggestion.why else ""
     return f"{words}{why}{f'. Watch: {line(suggestion.watch)}' if suggestion.watch else ''}"
 
 

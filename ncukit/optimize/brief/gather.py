@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from ncukit.collect.target import Target, kernel_name
 from ncukit.diagnose import diagnose
 from ncukit.errors import Exit, NcukitError
 from ncukit.optimize.brief import Facts
-from ncukit.optimize.brief.history import Repair, reasons_of
+from ncukit.optimize.brief.history import Repair, no_reasons, reasons_of
 from ncukit.optimize.brief.measured import ROOT, find_run, other_code
 from ncukit.optimize.problem import read_problem
 from ncukit.read import jsonfile, read
@@ -49,6 +50,8 @@ class Ask:
     """What ``ncukit check --format json`` wrote of a refused answer."""
     answer: str | None = None
     """That answer; None when it is ``path`` itself."""
+    verb: str = "brief"
+    """The command that asks, for what an error says to type next."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,10 +72,11 @@ def gather(ask: Ask) -> Facts:
     path = bundled(ask.path) if ask.recorded else ask.path
     asked = gpus.get(ask.gpu) if ask.gpu else None
     source = read_text(path)
+    _some_code(source)
     refused = _repair(ask, source)
     problem = _problem(ask, path)
     found = _measured(ask, source, asked)
-    gpu = _gpu(found.report, asked, path)
+    gpu = _gpu(found.report, asked, path, ask.verb)
     inspection, why_not = _inspected(ask, source, gpu, found.report)
     notes = [found.note] if found.report is not None and found.note else []
     measured_on = found.report.environment.gpu if found.report is not None else ""
@@ -96,6 +100,17 @@ def gather(ask: Ask) -> Facts:
     )
 
 
+def _some_code(source: SourceText) -> None:
+    """Refuse a file in which nothing is done: no statement, or words alone."""
+    if all(isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant) for part in source.tree.body):
+        raise NcukitError(
+            f"{'standard input' if source.path == '-' else source.path} holds no code",
+            causes=("it is empty, or has nothing but comments",),
+            next_command="ls kernels/",
+            exit_code=Exit.NOTHING,
+        )
+
+
 def _problem(ask: Ask, path: str) -> Problem | None:
     """What the answer is held to: the file that is named, else the file itself where it states a problem."""
     if ask.problem is not None:
@@ -108,12 +123,12 @@ def _problem(ask: Ask, path: str) -> Problem | None:
 
 def _measured(ask: Ask, source: SourceText, gpu: Gpu | None) -> Found:
     if ask.report is None and not ask.recorded:
-        return _own_run(source, gpu)
+        return _own_run(source, gpu, ask.verb)
     place = ask.report if ask.report is not None else _recording(source.path, gpu)
     report = read(place, gpu=gpu.name if gpu else None)
     if ask.recorded:
         report = replace(report, environment=replace(report.environment, recorded=True))
-    stale, unsure = other_code(report, source.tree, source.path)
+    stale, unsure = other_code(report, source.code, source.tree, source.path)
     if stale:
         raise NcukitError(
             f"{stale}: {place} says nothing of it",
@@ -130,18 +145,18 @@ def _recording(path: str, gpu: Gpu | None) -> str:
     return os.path.relpath(place) if place.is_relative_to(Path.cwd()) else str(place)
 
 
-def _own_run(source: SourceText, gpu: Gpu | None) -> Found:
+def _own_run(source: SourceText, gpu: Gpu | None, verb: str) -> Found:
     """The run that ``ncukit profile`` left, if it is of this code. Nobody named it, so it is no error if it is not."""
     if source.path == "-":
         return Found(note="what comes from standard input has no run")
-    place = find_run(source.path, gpu.name if gpu else "", "" if gpu else _seen())
+    place = find_run(source.path, gpu.name if gpu else "", "" if gpu else _seen(), verb)
     if place is None:
         return Found(note=f"there is no run of it{f' on {gpu.name}' if gpu else ''} in {ROOT}/")
     try:
         report = read(place)
     except NcukitError as error:
         return Found(note=f"its run {place} cannot be read: {error.message}")
-    stale, unsure = other_code(report, source.tree, source.path)
+    stale, unsure = other_code(report, source.code, source.tree, source.path)
     return Found(note=f"{stale} ({place})") if stale else Found(report=report, note=unsure)
 
 
@@ -151,7 +166,7 @@ def _seen() -> str:
     return seen.name if seen else ""
 
 
-def _gpu(report: Report | None, asked: Gpu | None, path: str) -> Gpu:
+def _gpu(report: Report | None, asked: Gpu | None, path: str, verb: str) -> Gpu:
     """The GPU to write for: what was measured on, what was asked for, or what this machine has."""
     said = report.environment.gpu if report is not None else ""
     known = gpus.find(said) if said else None
@@ -160,17 +175,23 @@ def _gpu(report: Report | None, asked: Gpu | None, path: str) -> Gpu:
             raise NcukitError(
                 f"it was measured on {known.name}, not on {asked.name}",
                 causes=("numbers of one GPU say little of another",),
-                next_command=f"ncukit brief {quote(path)} --gpu {quote(known.name)}",
+                next_command=_on(verb, path, known.name),
             )
         return asked
     found = known or (gpus.find(_seen()) if not said else None)
     if found is None:
+        words = "the brief" if verb == "brief" else f"`ncukit {verb}`"
         raise NcukitError(
-            f"the spec table has no GPU called '{said}'" if said else "which GPU is the brief for?",
+            f"the spec table has no GPU called '{said}'" if said else f"which GPU is {words} for?",
             causes=("its facts are not known here",) if said else ("no measurement, and no known GPU in this machine",),
-            next_command=f"ncukit brief {quote(path)} --gpu H200",
+            next_command=_on(verb, path, "H200"),
         )
     return found
+
+
+def _on(verb: str, path: str, gpu: str) -> str:
+    """The same command for a GPU; ``ncukit tune`` takes one only where it measures nothing."""
+    return f"ncukit {verb} {quote(path)}{' --dry-run' if verb == 'tune' else ''} --gpu {quote(gpu)}"
 
 
 def _inspected(ask: Ask, source: SourceText, gpu: Gpu, report: Report | None) -> tuple[Inspection | None, str]:
@@ -197,7 +218,11 @@ def _repair(ask: Ask, source: SourceText) -> Repair | None:
     """The refused answer and what stands against it."""
     if ask.reasons is None:
         return None
-    found = reasons_of(jsonfile.parse(jsonfile.load(Path(ask.reasons), ask.reasons), ask.reasons), ask.reasons)
+    try:
+        document = jsonfile.parse(jsonfile.load(Path(ask.reasons), ask.reasons), ask.reasons)
+    except NcukitError as error:  # its advice is for measurements
+        raise no_reasons(ask.reasons, error.message) from error
+    found = reasons_of(document, ask.reasons)
     if ask.answer is None:
         return Repair(code=source.code, reasons=found)
     try:

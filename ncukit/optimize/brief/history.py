@@ -90,22 +90,24 @@ def reasons_of(document: Any, name: str) -> tuple[Reason, ...]:
     """
     entries = document.get("reasons") if isinstance(document, dict) else None
     if not isinstance(entries, list) or not all(isinstance(e, dict) for e in entries):
-        raise _no_reasons(name, Exit.USAGE, "it has no list of reasons")
+        raise no_reasons(name, f"{name}: it has no list of reasons")
     found = []
     for entry in entries[:MOST_REASONS]:
         where, words = entry.get("line"), [entry.get(key) or "" for key in ("code", "message", "instead")]
         if not all(isinstance(w, str) for w in words) or not (words[0] or words[1]):
-            raise _no_reasons(name, Exit.USAGE, "a reason has no code and no message")
+            raise no_reasons(name, f"{name}: a reason has no code and no message")
         number = where if isinstance(where, int) and not isinstance(where, bool) else None
         found.append(Reason(code=words[0], line=number, message=words[1], instead=words[2]))
     if not found:
-        raise _no_reasons(name, Exit.NOTHING, "nothing stands against the answer, so there is nothing to repair")
+        why = "nothing stands against the answer, so there is nothing to repair"
+        raise no_reasons(name, f"{name}: {why}", Exit.NOTHING)
     return tuple(found)
 
 
-def _no_reasons(name: str, code: Exit, why: str) -> NcukitError:
+def no_reasons(name: str, message: str, code: Exit = Exit.USAGE) -> NcukitError:
+    """The error for a file that should hold the reasons against an answer and does not."""
     return NcukitError(
-        f"{name}: {why}",
+        message,
         causes=("--repair takes what `ncukit check ANSWER --problem FILE --format json` wrote of a refused answer",),
         next_command=f"ncukit check ANSWER --problem FILE --format json -o {name}",
         exit_code=code,

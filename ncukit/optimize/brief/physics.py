@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ncukit.optimize.brief.budget import Part, Section, Value
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from ncukit.model import Diagnosis, KernelDiagnosis, Report, Rung, TritonLaunch
+    from ncukit.optimize.brief.words import Listing
     from ncukit.source.inspection import Inspection
 
 FIRST = 2
@@ -56,7 +58,7 @@ def _together(rungs: Sequence[Rung]) -> str:
     return f"All kernels together: measured {time(rungs[0].time_us)}; {'; '.join(said)}{best}"
 
 
-def traffic(diagnosis: Diagnosis, report: Report | None) -> Section:
+def traffic(diagnosis: Diagnosis, report: Report | None, listing: Listing) -> Section:
     """The section ``[COMPULSORY TRAFFIC]``: bytes moved through DRAM, and bytes that nobody can avoid."""
     names = keys(diagnosis)
     shown = heavy(diagnosis)
@@ -74,7 +76,7 @@ def traffic(diagnosis: Diagnosis, report: Report | None) -> Section:
             text += f"; they move {size(sum(known))}, {sum(known) / sum(needed):.2f}x"
         parts.append(Part(text=f"{text}.", value=Value.TRAFFIC, name="traffic of all kernels"))
     launches = _first_launches(report, [k.name for k in shown])
-    parts += [Part(text=_tensors(launch), value=Value.TENSORS, name="tensors") for launch in launches]
+    parts += [Part(text=_tensors(launch, listing), value=Value.TENSORS, name="tensors") for launch in launches]
     return Section(title="[COMPULSORY TRAFFIC]", parts=tuple(parts))
 
 
@@ -124,19 +126,22 @@ def _first_launches(report: Report | None, names: Sequence[str]) -> Iterator[Tri
             yield launch
 
 
-def _tensors(launch: TritonLaunch) -> str:
+def _tensors(launch: TritonLaunch, listing: Listing) -> str:
     said = []
+    shown = listing if launch.file is None or Path(launch.file).name == Path(listing.path).name else None
     for tensor in sorted(launch.tensors, key=lambda t: -t.bytes)[:MOST_TENSORS]:
-        use = [f"loaded{_lines(tensor.load_lines)}"] if tensor.loaded else []
-        use += [f"stored{_lines(tensor.store_lines)}"] if tensor.stored else []
+        use = [f"loaded{_lines(tensor.load_lines, shown)}"] if tensor.loaded else []
+        use += [f"stored{_lines(tensor.store_lines, shown)}"] if tensor.stored else []
         shape = "x".join(map(str, tensor.shape))
         said.append(f"{line(tensor.name, 60)} {line(tensor.dtype, 20)} {shape}, {size(tensor.bytes)}, "
                     f"{' and '.join(use) or 'use unknown'}")  # fmt: skip
     return f"{line(launch.kernel, 120)}: {'; '.join(said)}"
 
 
-def _lines(numbers: Sequence[int]) -> str:
-    return f" in line {listed(map(str, numbers), 4)}" if numbers else ""
+def _lines(numbers: Sequence[int], listing: Listing | None) -> str:
+    """What stands in the lines; nothing of those that are not shown."""
+    rows = dict.fromkeys(listing.line(number) for number in numbers) if listing is not None else {}
+    return f" in {listed((row for row in rows if row.startswith('`')), 4)}".removesuffix(" in ")
 
 
 def futile(diagnosis: Diagnosis | None, inspection: Inspection | None) -> Section:

@@ -20,6 +20,7 @@ MOST_NAME = 120
 MOST_WORDS = 400
 SHOWN = 8
 """Names listed in one sentence."""
+_PLACE = re.compile(r"(?<!\S):(\d{1,7})\b")
 _TICKS = re.compile(r"`+")
 
 
@@ -81,6 +82,13 @@ class Listing:
         rows = re.split(r"\r\n|\r|\n", self.code)
         inside = quoted(rows[number - 1]) if number is not None and 0 < number <= len(rows) else ""
         return inside or (f"line {number}" if number is not None else "an unknown line")
+
+    def told(self, text: str, location: str | None) -> str:
+        """``text`` that speaks of lines as ``:31`` does of the file of ``location``, with what stands there."""
+        path = (location or "").split(" ")[0].rpartition(":")[0]
+        if not path or Path(path).name != Path(self.path).name:
+            return text
+        return _PLACE.sub(lambda found: self.line(int(found[1])), text)
 
     def at(self, location: str) -> str:
         """``path:line``, with what stands there where it is this code."""

@@ -225,7 +225,7 @@ class Tuner:
         if "error" in answer:
             raise _not_as_it_stands(path, str(answer["error"]["message"])[-1500:])
         worst = max(answer["errors"], default=0.0)
-        if not worst <= MOST_ERROR:
+        if not answer.get("right", worst <= 1.0):
             raise NcukitError(
                 f"{path} is not right as it stands: it differs from Model by {worst:.3g} times what is allowed",
                 causes=("a faster wrong kernel is of no use, so nothing is tuned",),
@@ -249,10 +249,6 @@ class Tuner:
         if "error" in answer:
             return Trial(**common, outcome="failed", note=str(answer["error"]["message"])[-300:])
         return _trial(common, answer, known, self._record.trials)
-
-
-MOST_ERROR = 1e3
-"""Errors of the file as it stands, in those of PyTorch's own answer, up to which it counts as right."""
 
 
 def _trial(

@@ -72,6 +72,8 @@ class Text:
         """The text with these edits; of two at one place, both in their order."""
         parts, at = [], 0
         for edit in sorted(edits, key=lambda e: e.span.start):
+            if edit.span.start < at:
+                raise ValueError(f"two edits of line {edit.span.line} overlap")
             parts += [self.raw[at : edit.span.start], edit.text.encode()]
             at = edit.span.end
         return b"".join([*parts, self.raw[at:]]).decode()

@@ -7,6 +7,7 @@ all) follows by itself. Nothing is executed here.
 from __future__ import annotations
 
 import ast
+import math
 from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import TYPE_CHECKING
@@ -19,7 +20,7 @@ from ncukit.source.syntax import is_jit
 from ncukit.source.whatif import WARPS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 Setting = tuple[int, ...]
 """One value for each knob of a group, in their order."""
@@ -28,6 +29,8 @@ STAGES = (1, 2, 3, 4, 5)
 SMALLEST_TILE, LARGEST_TILE = 16, 2**17
 REACH = 3
 """Doublings and halvings of a tile that are tried; one less where a tile has two sides."""
+MOST_SETTINGS = 4096
+"""Settings of constants that are turned together; what goes beyond is a group of its own."""
 MOST_VALUES = 512
 """Values of a tile that a thread may hold: at 255 registers, twice that has been spilled before it is computed on."""
 
@@ -86,7 +89,7 @@ class Group:
     @property
     def title(self) -> str:
         """Whose knobs these are."""
-        return ", ".join(self.kernels) or "constants of the file"
+        return ", ".join(self.kernels) or "constants " + ", ".join(knob.name for knob in self.knobs)
 
     def _fits(self, setting: Setting) -> bool:
         return all(self._fits_kernel(kernel, setting) for kernel in self.kernels)
@@ -173,9 +176,9 @@ def find_knobs(code: str, tree: ast.Module, problem_names: frozenset[str] = froz
     found = list(_merged(groups))
     taken = {span.start for group in found for knob in group.knobs for span in knob.spans}
     constant_knobs = tuple(_constants(tree, text, problem_names, taken))
-    if constant_knobs:
-        own = tuple(knob.value for knob in constant_knobs)
-        found.append(Group(kernels=(), knobs=constant_knobs, own=own))
+    for together in _batches(constant_knobs):
+        own = tuple(knob.value for knob in together)
+        found.append(Group(kernels=(), knobs=together, own=own))
     return Knobs(text=text, groups=tuple(found), fixed=tuple(fixed), first=places.first)
 
 
@@ -331,6 +334,18 @@ def _merged(groups: list[Group]) -> Iterator[Group]:
                 knobs[index] = _joined(knobs[index], knob)
         own = tuple(knob.value for knob in knobs)
         waiting.insert(0, Group(kernels=(*first.kernels, *second.kernels), knobs=tuple(knobs), own=own))
+
+
+def _batches(knobs: Iterable[Knob]) -> Iterator[tuple[Knob, ...]]:
+    """Knobs in groups of at most ``MOST_SETTINGS``."""
+    together: list[Knob] = []
+    for knob in knobs:
+        if together and math.prod(len(k.values) for k in (*together, knob)) > MOST_SETTINGS:
+            yield tuple(together)
+            together = []
+        together.append(knob)
+    if together:
+        yield tuple(together)
 
 
 def _constants(tree: ast.Module, text: Text, problem_names: frozenset[str], taken: set[int]) -> Iterator[Knob]:

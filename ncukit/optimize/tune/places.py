@@ -82,19 +82,42 @@ class Places:
             and any(isinstance(e, ast.Constant) and e.value is None for e in part.slice.elts)
             for part in ast.walk(node)
         )
-        found: dict[str, int] = {}
-        for part in ast.walk(node):
-            if isinstance(part, ast.Call) and _last(part.func) == "arange":
-                for bound in part.args:
-                    if isinstance(bound, ast.Name) and bound.id in constants:
-                        found[bound.id] = found.get(bound.id, 0) + 1
+        found = {name: count for name, count in self._bounds(node).items() if name in constants}
         most = 2 if broad and len(found) == 1 else 1
         return {name: min(most, count) for name, count in found.items()}
 
     def pipelined(self, kernel: str) -> bool:
         """Whether ``num_stages`` at the launch may change what is compiled."""
-        calls = (part for part in ast.walk(self.kernels[kernel]) if isinstance(part, ast.Call))
+        calls = (part for node in self._with_helpers(kernel) for part in ast.walk(node) if isinstance(part, ast.Call))
         return any(_last(call.func) in _PIPELINED for call in calls)
+
+    def _with_helpers(self, kernel: str) -> Iterator[ast.FunctionDef]:
+        """A kernel and the Triton functions of the file that it calls."""
+        waiting, seen = [kernel], {kernel}
+        while waiting:
+            node = self.kernels[waiting.pop()]
+            yield node
+            names = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)} & self.kernels.keys()
+            waiting += names - seen
+            seen |= names
+
+    def _bounds(self, node: ast.FunctionDef, depth: int = 4) -> dict[str, int]:
+        """Names that bound a ``tl.arange`` in a function, or in a helper that they are passed to, and how often."""
+        found: dict[str, int] = {}
+        for part in (p for p in ast.walk(node) if isinstance(p, ast.Call)):
+            if _last(part.func) == "arange":
+                names = [bound.id for bound in part.args if isinstance(bound, ast.Name)]
+            elif isinstance(part.func, ast.Name) and part.func.id in self.kernels and depth:
+                helper = self.kernels[part.func.id]
+                inside = self._bounds(helper, depth - 1)
+                given = dict(zip(_parameters(helper), part.args, strict=False))
+                given |= {k.arg: k.value for k in part.keywords if k.arg}
+                names = [v.id for n, v in given.items() if n in inside and isinstance(v, ast.Name)]
+            else:
+                continue
+            for name in names:
+                found[name] = found.get(name, 0) + 1
+        return found
 
     def constant(self, kernel: str, name: str) -> Found:
         """What the launches give for a constant of the kernel."""
@@ -113,21 +136,41 @@ class Places:
             else:
                 found.append(self._default(node, name))
         value, spans, line, why = _together(found)
-        if value is not None:
-            spans = (*spans, *(s for s in self._divisors(kernel, value) if s not in spans))
-        return value, spans, line, why
+        if value is None:
+            return value, spans, line, why
+        known = {span.start: span for span in spans}
+        for divisor in self._divisors(kernel, value):
+            if divisor is None:
+                return None, (), line, "its grid is rounded up by hand, where triton.cdiv(n, BLOCK) would follow it"
+            known[divisor.start] = divisor
+        return value, tuple(known.values()), line, why
 
-    def _divisors(self, kernel: str, value: int) -> Iterator[Span]:
-        """Where the same number divides a size in a launch's host function: the grid has to follow the tile."""
-        scopes = [self._scopes[id(call)][-1] for call in self.launched[kernel] if self._scopes[id(call)]]
-        for node in (part for scope in scopes for part in ast.walk(scope)):
-            divisor = None
+    def _divisors(self, kernel: str, value: int) -> Iterator[Span | None]:
+        """Where the same number divides a size on its way to a launch's grid, which has to follow the tile.
+
+        None for a division that another number beside it belongs to: ``(n + 1023) // 1024``.
+        """
+        for node in (part for call in self.launched[kernel] for part in self._grid(call)):
+            divisor, divided = None, None
             if isinstance(node, ast.Call) and _last(node.func) == "cdiv" and len(node.args) == 2:
                 divisor = node.args[1]
             elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.FloorDiv):
-                divisor = node.right
+                divisor, divided = node.right, node.left
             if isinstance(divisor, ast.Constant) and divisor.value == value:
-                yield self._text.span(divisor)
+                beside = isinstance(divided, ast.BinOp) and isinstance(divided.op, ast.Add | ast.Sub)
+                yield None if beside else self._text.span(divisor)
+
+    def _grid(self, call: ast.Call) -> Iterator[ast.AST]:
+        """A launch's grid, and what the names in it are assigned."""
+        scopes = [*reversed(self._scopes[id(call)]), self._tree]
+        waiting: list[ast.AST] = [call.func.slice] if isinstance(call.func, ast.Subscript) else []
+        seen: set[str] = set()
+        while waiting:
+            for node in ast.walk(waiting.pop()):
+                yield node
+                if isinstance(node, ast.Name) and node.id not in seen:
+                    seen.add(node.id)
+                    waiting += next((found for s in scopes if (found := list(_assignments(s, node.id)))), [])
 
     def staged(self, kernel: str) -> Iterator[tuple[int, Span]]:
         """The numbers of ``tl.range(…, num_stages=N)`` in a kernel, and where they stand."""
@@ -141,6 +184,9 @@ class Places:
     def option(self, kernel: str, name: str) -> Found:
         """What the launches give for ``num_warps`` or ``num_stages``; neither value nor reason where none says it."""
         found: list[Found] = []
+        for decorator in self.kernels[kernel].decorator_list:
+            if isinstance(decorator, ast.Call) and _last(decorator.func) == "heuristics" and name in _texts(decorator):
+                return None, (), decorator.lineno, "a heuristic computes it"
         for call in self.launched[kernel]:
             value = next((k.value for k in call.keywords if k.arg == name), None)
             if value is not None:
@@ -225,6 +271,10 @@ def _numbers(pairs: Iterable[tuple[ast.expr | None, ast.expr]]) -> dict[str, int
             return None
         found[str(key.value)] = value.value  # type: ignore[union-attr]
     return found
+
+
+def _texts(node: ast.AST) -> set[str]:
+    return {part.value for part in ast.walk(node) if isinstance(part, ast.Constant) and isinstance(part.value, str)}
 
 
 def _last(function: ast.expr) -> str:

@@ -7,6 +7,10 @@ import ast
 PARTS = ("Model", "get_inputs", "get_init_inputs")
 
 
+def _is_main(part: ast.stmt) -> bool:
+    return isinstance(part, ast.If) and "__name__" in ast.unparse(part.test)
+
+
 def problem_names(tree: ast.Module) -> frozenset[str]:
     """Names that the reference or what makes its inputs reads, by way of other names of the file too.
 
@@ -20,8 +24,10 @@ def problem_names(tree: ast.Module) -> frozenset[str]:
             defined = {part.name}
         elif isinstance(part, ast.Assign | ast.AnnAssign):
             defined = {name.id for name in names if isinstance(name.ctx, ast.Store)}
-        else:
+        elif isinstance(part, ast.Import | ast.ImportFrom) or _is_main(part):
             continue
+        else:  # what a loop, a condition or a call does may change any name in it
+            defined = {name.id for name in names}
         for one in defined:
             reads.setdefault(one, set()).update(loaded)
     found: set[str] = set()

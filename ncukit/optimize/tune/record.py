@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import math
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ncukit.errors import Exit, NcukitError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from ncukit.optimize.problem import Problem
@@ -60,6 +61,35 @@ def header(problem: Problem, about: Mapping[str, Any], knobs: Knobs) -> dict[str
         "gpu": about.get("gpu", ""),
         "versions": dict(about.get("versions", {})),
     }
+
+
+@contextlib.contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Keep a second search out of one record.
+
+    Raises:
+        NcukitError: there is one, or nothing can be written there.
+    """
+    lock = path.with_name(f".{path.name}.lock")
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        file = lock.open("w")
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise NcukitError(
+                f"{path} is being written by another ncukit tune",
+                causes=("it is still running",),
+                next_command="wait for it, or --record with another path",
+            ) from error
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                lock.unlink()
 
 
 class Record:
@@ -116,12 +146,7 @@ class Record:
         except OSError as error:
             with contextlib.suppress(OSError):
                 beside.unlink()
-            raise NcukitError(
-                f"cannot write {self.path}: {error.strerror}",
-                causes=("the folder is read-only or the disk is full", "the path is a folder, or lies below a file"),
-                next_command="the same command with --record and a path that can be written",
-                exit_code=Exit.ENVIRONMENT,
-            ) from error
+            raise _unwritable(self.path, error) from error
 
     def _check(self, found: Mapping[str, Any], head: Mapping[str, Any]) -> None:
         for name, value in head.items():
@@ -168,9 +193,18 @@ class Record:
 
     def _setting(self, group: Any, setting: Any) -> tuple[int, tuple[int, ...]]:
         values = tuple(map(int, setting))
-        if group not in range(len(self._lengths)) or len(values) != self._lengths[group] or min(values) < 1:
+        if group not in range(len(self._lengths)) or len(values) != self._lengths[group]:
             raise ValueError(f"group {group} has no setting {values}")
         return int(group), values
+
+
+def _unwritable(path: Path, error: OSError) -> NcukitError:
+    return NcukitError(
+        f"cannot write {path}: {error.strerror}",
+        causes=("the folder is read-only or the disk is full", "the path is a folder, or lies below a file"),
+        next_command="the same command with --record and a path that can be written",
+        exit_code=Exit.ENVIRONMENT,
+    )
 
 
 def _number(value: Any) -> float | None:

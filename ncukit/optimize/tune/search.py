@@ -137,7 +137,8 @@ def expected_improvements(known: Mapping[Setting, float], left: Sequence[Setting
 
 
 def _logarithms(numpy: Any, settings: Sequence[Setting]) -> Any:
-    return numpy.array([[math.log2(value) for value in setting] for setting in settings])
+    # an autotuner's constants may be switches: 0 lies one step below 1
+    return numpy.array([[math.log2(value) if value > 0 else value - 1.0 for value in setting] for setting in settings])
 
 
 def _libraries() -> tuple[Any, Any, Any, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -164,3 +165,39 @@ def test_what_the_run_is_stands_in_its_first_file(tmp_path) -> None:
     assert document["settings"]["sizes"] == {"size": "4"}
     assert document["settings"]["versions"] == {"triton": "3.6.0"}
     assert document["limits"] == {"rounds": 1, "minutes": 2, "agent_timeout_s": 300.0}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("median_us", "x"), ("ratio", None), ("ratio", float("nan")), ("low", -1.0), ("ratio", 10**400)],
+)
+def test_an_edited_race_is_no_race(held, name, value) -> None:
+    held.keep_race(0, raced(100, 50))
+    path = held.place / "start/timing.json"
+    document = json.loads(path.read_text())
+    (document["before"] if name == "median_us" else document)[name] = value
+    path.write_text(json.dumps(document))
+    assert held.race(0) is None
+
+
+@pytest.mark.parametrize("ratio", [float("nan"), float("inf"), -3.0, 0.0, None])
+def test_a_round_with_a_ratio_that_cannot_be_is_damaged(held, ratio) -> None:
+    held.clear(1)
+    held.finish(entry(1))
+    path = held.place / "round-01/round.json"
+    document = json.loads(path.read_text())
+    document["round"]["ratio"] = ratio
+    path.write_text(json.dumps(document))
+    with pytest.raises(NcukitError, match=r"round-01/round\.json is damaged: .*ratio"):
+        held.entries()
+
+
+@pytest.mark.parametrize(("number", "code"), [(errno.ENOSPC, 3), (errno.EDQUOT, 3), (errno.EACCES, 2)])
+def test_a_full_disk_is_the_machines_fault(held, monkeypatch, number, code) -> None:
+    def full(_: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("ncukit.optimize.folder.os.fsync", full)
+    with pytest.raises(NcukitError, match="cannot write") as caught:
+        held.write(held.place / "x", "text")
+    assert caught.value.exit_code == code

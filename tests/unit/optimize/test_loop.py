@@ -436,3 +436,31 @@ def test_answers_are_hostile_text_until_the_end(tmp_path) -> None:
     evil = answer(50).replace("I keep the row in registers.", "\x1b]0;owned\x07\x1b[2J::error::x")
     found = Bench(tmp_path, evil).run(Limits(rounds=1))
     assert found.entries[0].round.summary == "?]0;owned??[2J::error::x That saves a pass."
+
+
+def test_a_repair_that_does_not_fit_is_not_sent_and_a_new_brief_is(tmp_path) -> None:
+    bench = Bench(tmp_path, answer(10, "wrong = 1"), answer(50))
+    write = bench._brief
+
+    def bounded(moment):
+        if moment.repair:
+            raise NcukitError("the brief cannot be shorter than 900 tokens, and 800 are allowed")
+        return write(moment)
+
+    bench._brief = bounded
+    found = bench.run(Limits(rounds=2))
+    assert outcomes(found) == ["refused", "faster"]
+    assert [entry.repair for entry in found.entries] == [False, False]
+    assert "900 tokens" in found.notes[0]
+
+
+def test_a_run_goes_on_with_another_bound_of_its_briefs(tmp_path) -> None:
+    bench = Bench(tmp_path, answer(50))
+    bench.run(Limits(rounds=1), max_tokens=800)
+    assert len(bench.run(Limits(rounds=2), max_tokens=2000).entries) == 2
+
+
+def test_a_call_that_the_minutes_cut_short_is_told_and_judges_nothing(tmp_path) -> None:
+    found = Bench(tmp_path, LATE).run(Limits(minutes=0.002, agent_timeout_s=300))
+    assert (found.entries, found.cut_short, found.exit_code) == ((), True, 4)
+    assert "cut short" in found.stop.reason

@@ -321,3 +321,40 @@ def test_annotations_that_the_problem_leaves_unevaluated_stay_so() -> None:
     )
     found = merged('"""Fast."""\n' + ANSWER, text)
     assert found.startswith('"""Fast."""\n\nfrom __future__ import annotations\nimport torch\n')
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "SCALE = 2.0\nSCALE += 1",
+        "SCALE = 2.0\ndel SCALE",
+        "SCALE = 2.0\nfor SCALE in (3.0,): pass",
+        "SCALE = 2.0\nif torch: SCALE = 3.0",
+        "def tune():\n    global SCALE\n    SCALE = 64.0",
+        "OTHERS = [(SCALE := value) for value in (3.0, 4.0)]",
+    ],
+)
+def test_an_answer_that_binds_a_constant_of_the_problem_once_more_is_refused(lines) -> None:
+    assert "defines SCALE" in clash(f"{ANSWER}\n{lines}\n").message
+
+
+def test_a_constant_that_the_problem_binds_anew_is_not_equal_by_its_first_value() -> None:
+    text = PROBLEM.replace("SCALE = 2.0  # of the result", "SCALE = 2.0\nSCALE *= 2")
+    assert "defines SCALE" in clash(f"{ANSWER}\nSCALE = 2.0\n", text).message
+    assert merged(merged(ANSWER, text), text).count("SCALE *= 2") == 1, "the same statements mean the same"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "for i in range(3): SHAPE.append(i)",
+        "more = [5]\nSHAPE.extend(more)",
+        "_ = SHAPE.pop()",
+        "def grown(x): return x\nSHAPE[0] = grown(3)",
+    ],
+)
+def test_what_changes_a_value_of_the_problem_in_place_comes_along(line) -> None:
+    text = PROBLEM.replace("rows, columns = 4, 8", f"SHAPE = [4, 8]\n{line}").replace("rows, columns)", "*SHAPE)")
+    found = merged(ANSWER, text)
+    assert all(part in found for part in line.splitlines())
+    assert "defines SHAPE" in clash(f"{ANSWER}\nSHAPE = [4, 8]\n", text).message

@@ -57,6 +57,7 @@ def test_colours_are_only_added() -> None:
     ("fields", "says"),
     [
         ({"entries": (), "gain": None}, "no gain: nothing was asked"),
+        ({"entries": (), "gain": None, "cut_short": True}, "no gain: the agent's only call was cut short by --minutes"),
         ({"entries": ENTRIES[:1], "gain": None}, "no gain: no answer could be measured"),
         ({"entries": (entry(1, "no faster", 0.9),), "gain": None}, "no gain: no answer was faster than the start"),
         ({"gain": race(5580, 5570)}, "no gain: round 5 is ~1.57x by the races of the rounds, and that does not hold: "

@@ -116,7 +116,7 @@ copy
   BLOCK=8192, num_warps=1      –                failed: no result after 120 s
   ended: every setting was measured
 
-constants of the file
+constants TURNS
   TURNS=4  1.00x  as it stands
 
 """
@@ -172,7 +172,7 @@ copy
   36 settings, 1 ruled out by compiling, 35 left to choose from
   begins with BLOCK=4096, num_warps=4: LAT201 memory-latency: BLOCK=4096
 
-constants of the file
+constants TURNS
   TURNS  4  1, 2, 4, 8, 16  line 4
   5 settings, 0 ruled out by compiling, 5 left to choose from
   note: nothing is compiled

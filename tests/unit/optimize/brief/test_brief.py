@@ -300,3 +300,10 @@ def test_nothing_of_a_report_an_answer_or_a_program_is_obeyed() -> None:
     refused = lines.index("````python")
     assert lines.index("[CURRENT CODE]") < refused, "the second one stands in the refused answer's fence"
     assert [n for n, line in enumerate(lines) if line == "[CURRENT CODE]"][1:] == [refused + 2]
+
+
+def test_no_line_is_told_by_its_number_alone() -> None:
+    text = brief(recorded("naive_layer_norm")).text
+    assert "loaded in `first = tl.load(x_ptr + row)" in text
+    assert "Because it is loaded at `first = tl.load(x_ptr + row)" in text
+    assert not re.search(r"in line \d| :\d", text.split("[FINDINGS]")[1].split("[COMPILE FACTS]")[0])

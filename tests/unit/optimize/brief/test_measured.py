@@ -8,10 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from briefs import NAIVE, ROOT, SEED, recording
+from briefs import NAIVE, ROOT, RUNS, SEED, recording
 
 from ncukit.collect import reference
 from ncukit.errors import NcukitError
+from ncukit.optimize.brief import gather as gathering
 from ncukit.optimize.brief.measured import AGREES, NAMES_AGREE, find_run, other_code
 from ncukit.read import read
 
@@ -19,7 +20,7 @@ CODE = (ROOT / NAIVE).read_text(encoding="utf-8")
 
 
 def judged(code: str, report=None) -> tuple[str, str]:
-    return other_code(report or recording("naive_instance_norm"), ast.parse(code), NAIVE)
+    return other_code(report or recording("naive_instance_norm"), code, ast.parse(code), NAIVE)
 
 
 def test_a_run_that_knows_its_code_is_held_to_it() -> None:
@@ -70,3 +71,27 @@ def test_of_several_gpus_this_machines_counts_or_none(runs) -> None:
 def test_baselines_are_no_runs(runs) -> None:
     (runs / "h200").rename(runs / "baselines")
     assert find_run(NAIVE) is None
+
+
+def test_an_older_run_is_held_to_the_numbers_at_the_launch() -> None:
+    why, _ = judged(CODE.replace("BLOCK_SIZE=1024, num_warps=4", "BLOCK_SIZE=4096, num_warps=16"))
+    assert why == (
+        f"{NAIVE} has changed since it was measured: compute_moments_kernel ran with BLOCK_SIZE=1024 (here 4096) "
+        "and num_warps=4 (here 16)"
+    )
+    assert judged(CODE.replace("num_warps=4", "num_warps=2 * 8")) == ("", AGREES), "a computed number is no evidence"
+
+
+def test_every_recording_of_numbers_agrees_with_its_file() -> None:
+    for name in RUNS:
+        report = recording(name)
+        code = (ROOT / report.target).read_text(encoding="utf-8")
+        assert " ran with " not in other_code(report, code, ast.parse(code), report.target)[0], name
+
+
+def test_an_error_speaks_of_the_command_that_asked(runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gathering, "visible_gpu", lambda: None)
+    (runs.parent / "k.py").write_text("x = 1\n")
+    with pytest.raises(NcukitError, match="which GPU is `ncukit tune` for") as error:
+        gathering.gather(gathering.Ask(path="k.py", compiles=False, verb="tune"))
+    assert error.value.next_command == "ncukit tune k.py --dry-run --gpu H200"

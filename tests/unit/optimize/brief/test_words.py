@@ -81,3 +81,9 @@ def test_numbers() -> None:
     )  # fmt: skip
     assert words.listed(["a", "b", "c"], 2) == "a, b and 1 more"
     assert [words.both(list(names)) for names in ("", "a", "ab", "abc")] == ["", "a", "a and b", "a, b and c"]
+
+
+def test_lines_of_the_listing_are_told_by_what_stands_there() -> None:
+    listing = words.Listing(code="x = 1\ny = 2\n", path="kernels/x.py")
+    assert listing.told("loaded at :1 and :2, 3:2", "kernels/x.py:1") == "loaded at `x = 1` and `y = 2`, 3:2"
+    assert listing.told("loaded at :1", "other.py:1") == "loaded at :1"

@@ -57,6 +57,13 @@ def test_without_an_edit_the_text_is_as_it_was():
     assert Text(code).edited([]) == code
 
 
+def test_edits_that_overlap_are_a_mistake():
+    text = Text("a = 1024\n")
+    (number,) = numbers("a = 1024\n")
+    with pytest.raises(ValueError, match="two edits of line 1 overlap"):
+        text.edited([Edit(span=text.span(number), text="8"), Edit(span=text.span(number), text="16")])
+
+
 CALLS = {
     "k[g](x, n)": "k[g](x, n, num_warps=8)",
     "k[g](x, (n))": "k[g](x, (n), num_warps=8)",

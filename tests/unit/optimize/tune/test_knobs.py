@@ -14,6 +14,7 @@ from tunable import file, kernel, knobs_of, reasons, shown
 
 from ncukit.collect.target import constants
 from ncukit.optimize.tune.edits import Text
+from ncukit.optimize.tune.knobs import MOST_SETTINGS
 from ncukit.optimize.tune.places import Places
 from ncukit.optimize.tune.problem_names import problem_names
 
@@ -28,7 +29,7 @@ ODD = file(
     """
     BLOCK = 1_024  # größer? (nein, µ)
     W, S = 4, 2
-    grid = ((n + 1023) // 1024, (1))
+    grid = (triton.cdiv((n), 1024), (1))
     if True: first[grid](x, y, (n), BLOCK)   # kein Komma, (
     second[(triton.cdiv(n, 64), triton.cdiv(n, 64))](
         x,  # ein Kommentar, mit )
@@ -110,19 +111,12 @@ def tokens(code: str, kind: int) -> list[str]:
 
 
 def test_the_odd_file_offers_all_it_has():
-    # the grid divides by 1024, which may be for both kernels
-    assert [group.kernels for group in knobs_of(ODD).groups] == [("first", "third"), ("second",), ()]
-    assert shown(ODD) == {
-        "BLOCK": 1024,
-        "first.num_warps": 4,
-        "third.num_warps": 8,
-        "ROWS=COLS": 64,
-        "num_warps": 4,
-        "num_stages": 2,
-        "TURNS": 7,
-        "WIDE": 32,
-        "NARROW": 3,
-    }
+    first, second, third, constant = ({k.name: k.value for k in g.knobs} for g in knobs_of(ODD).groups)
+
+    assert first == {"BLOCK": 1024, "num_warps": 4}
+    assert second == {"ROWS=COLS": 64, "num_warps": 4, "num_stages": 2}
+    assert third == {"BLOCK": 1024, "num_warps": 8}
+    assert constant == {"TURNS": 7, "WIDE": 32, "NARROW": 3}
 
 
 def test_the_files_own_setting_changes_nothing():
@@ -193,6 +187,14 @@ def test_one_name_for_two_tiles_turns_both():
 
     assert shown(code) == {"ROWS=COLS": 64, "num_warps": 4}
     assert "\n    B = 128\n" in knobs_of(code).edited({0: (128, 4)})
+
+
+def test_two_kernels_whose_one_grid_repeats_the_number_are_turned_together():
+    code = file("g = (triton.cdiv(n, 1024),)\none[g](x, y, n, 1024)\ntwo[g](x, y, n, TILE=1024)", *TWO)
+    (group,) = knobs_of(code).groups
+
+    assert group.kernels == ("one", "two")
+    assert knobs_of(code).edited({0: (512, 4, 4)}) == code.replace("1024", "512")
 
 
 SHARING = "B = 1024\none[(1,)](x, y, n, B, num_warps=4)\ntwo[(1,)](x, y, n, TILE=B, num_warps=8)"
@@ -295,8 +297,18 @@ def test_only_constants_that_the_host_code_reads_are_turned():
         "ODD": (5, 6, 7, 8, 9),
         "ONE": (1, 2, 4),
     }
-    assert (group.title, group.kernels) == ("constants of the file", ())
+    assert (group.title, group.kernels) == ("constants READ, ODD, ONE", ())
     assert "KERNEL" not in shown(file(LAUNCH, kernel().replace("    at", "    n += KERNEL\n    at"), top="KERNEL = 8"))
+
+
+def test_more_constants_than_can_be_searched_together_are_several_groups():
+    names = [f"N{n}" for n in range(7)]
+    rest = f"def other():\n    return {', '.join(names)}\n\n\n"
+    _, *batches = knobs_of(file(LAUNCH, top="\n".join(f"{name} = 8" for name in names), rest=rest)).groups
+
+    assert [[k.name for k in group.knobs] for group in batches] == [names[:5], names[5:]]
+    assert all(len(group.settings) <= MOST_SETTINGS for group in batches)
+    assert len({group.title for group in batches}) == 2
 
 
 def test_a_file_without_launches_has_no_knob():
@@ -363,12 +375,12 @@ def test_configurations_of_different_constants_are_not_turned():
 
 
 def test_what_is_no_tile_keeps_to_the_values_that_are_there():
-    configs = "[triton.Config({'BLOCK': 64, 'GROUP': 3}), triton.Config({'BLOCK': 64, 'GROUP': 8}, num_stages=2)]"
+    configs = "[triton.Config({'BLOCK': 64, 'GROUP': 3}), triton.Config({'BLOCK': 64, 'GROUP': 0}, num_stages=2)]"
     (group,) = knobs_of(file("copy[(1,)](x, y, n)", tuned(configs))).groups
 
     assert {k.name: k.values for k in group.knobs} == {
         "BLOCK": (32, 64, 128),
-        "GROUP": (3, 8),
+        "GROUP": (0, 3),
         "num_warps": (2, 4, 8),
         "num_stages": (1, 2, 3, 4, 5),
     }

@@ -8,6 +8,7 @@ import pytest
 from tunable import file, kernel
 
 from ncukit.optimize.tune.edits import Text
+from ncukit.optimize.tune.knobs import find_knobs
 from ncukit.optimize.tune.places import Places
 from ncukit.optimize.tune.problem_names import problem_names
 
@@ -129,17 +130,58 @@ def test_two_launches_of_one_number_are_two_places():
     assert block(code)[:2] == (1024, ["copy[(1,)](x, y, n, BLOCK=1024)", "copy[(2,)](x, y, n, BLOCK=1024)"])
 
 
-@pytest.mark.parametrize(
-    "grid", ["(triton.cdiv(n, 1024),)", "lambda meta: (cdiv(n, 1024),)", "((n + 1023) // 1024, 1)", "(n // 1024,)"]
-)
+@pytest.mark.parametrize("grid", ["(triton.cdiv(n, 1024),)", "lambda meta: (cdiv(n, 1024),)", "(n // 1024,)"])
 def test_a_grid_that_repeats_the_number_goes_with_it(grid):
     code = file(f"grid = {grid}\ncopy[grid](x, y, n, BLOCK=1024)")
     assert block(code)[:2] == (1024, ["copy[grid](x, y, n, BLOCK=1024)", f"grid = {grid}"])
 
 
+def test_a_grid_that_is_rounded_up_by_hand_keeps_its_tile():
+    value, _, why = block(file("grid = ((n + 1023) // 1024, 1)\ncopy[grid](x, y, n, BLOCK=1024)"))
+
+    assert value is None
+    assert "rounded up by hand" in why
+
+
+def test_two_launches_in_one_function_edit_each_grid_once():
+    code = file(
+        "copy[(triton.cdiv(n, 1024),)](x, y, n, BLOCK=1024)\ncopy[(triton.cdiv(n, 1024),)](x, y, n, BLOCK=1024)"
+    )
+    knobs = find_knobs(code, ast.parse(code))
+
+    assert knobs.edited({0: (2048, *knobs.groups[0].own[1:])}) == code.replace("1024", "2048")
+
+
+def test_what_divides_beside_the_grid_stays():
+    code = file("scale = n // 1024\ncopy[(triton.cdiv(n, 1024),)](x, y, scale, BLOCK=1024)")
+    knobs = find_knobs(code, ast.parse(code))
+
+    assert "scale = n // 1024" in knobs.edited({0: (2048, *knobs.groups[0].own[1:])})
+
+
 @pytest.mark.parametrize("grid", ["(triton.cdiv(n, 512),)", "(triton.cdiv(1024, n),)", "(n * 1024,)", "(n % 1024,)"])
 def test_other_numbers_of_a_grid_stay(grid):
     assert block(file(f"copy[{grid}](x, y, n, 1024)"))[1] == [f"copy[{grid}](x, y, n, 1024)"]
+
+
+def test_a_grid_that_is_rounded_up_by_hand_does_not_follow():
+    for grid in ("((n + 1023) // 1024,)", "((n - 1) // 1024 + 1,)"):
+        value, spans, why = block(file(f"grid = {grid}\ncopy[grid](x, y, n, BLOCK=1024)"))
+        assert (value, spans) == (None, [])
+        assert why == "its grid is rounded up by hand, where triton.cdiv(n, BLOCK) would follow it"
+    assert block(file("B = 1024\ncopy[((n + B - 1) // B,)](x, y, n, B)"))[0] == 1024
+
+
+def test_the_way_to_the_grid_is_followed_and_no_other():
+    code = file(
+        """
+        rows = n // 1024
+        many = triton.cdiv(n, 1024)
+        half = many // 2
+        copy[(half, 1)](x, y, rows, 1024)
+        """
+    )
+    assert block(code)[1] == ["copy[(half, 1)](x, y, rows, 1024)", "many = triton.cdiv(n, 1024)"]
 
 
 def test_what_divides_in_another_function_stays():
@@ -177,6 +219,26 @@ def test_the_one_side_of_a_square_counts_twice():
     code = file("square[(1,)](x)", f"@triton.jit\ndef square(x, SIDE: tl.constexpr):\n{body}\n\n")
 
     assert places(code).tiles("square") == {"SIDE": 2}
+
+
+def test_a_tile_and_a_dot_may_stand_in_a_helper():
+    helpers = "@triton.jit\ndef square(x, WIDE):\n    return tl.dot(x, tl.arange(0, WIDE))\n\n\n"
+    helpers += "@triton.jit\ndef twice(x, N: tl.constexpr):\n    return square(square(x, N), WIDE=N)\n\n\n"
+    body = "@triton.jit\ndef k(x, A: tl.constexpr, B: tl.constexpr):\n    twice(x, A) + B\n\n\n"
+    found = places(file("k[(1,)](x, 64, 64)", helpers, body))
+
+    assert found.tiles("k") == {"A": 1}
+    assert found.pipelined("k")
+    endless = "@triton.jit\ndef k(x, A: tl.constexpr):\n    k(x, A)\n\n\n"
+    assert places(file("k[(1,)](x, 64)", endless)).tiles("k") == {}
+
+
+def test_what_a_heuristic_computes_is_left_to_it():
+    decorators = "@triton.heuristics({'num_warps': lambda a: 4})\n@triton.jit"
+    found = places(file("copy[(1,)](x, y, n, 1024)", kernel(decorators=decorators)))
+
+    assert found.option("copy", "num_warps")[::3] == (None, "a heuristic computes it")
+    assert found.option("copy", "num_stages")[::3] == (None, "")
 
 
 @pytest.mark.parametrize("line", ["tl.dot(a, b)", "tl.make_tensor_descriptor(x, [n], [1], [16])", "tl.dot_scaled(a)"])
