@@ -49,7 +49,7 @@ def command(answer: str, settings: Settings, format_: str | None, output: Path |
     class ModelNew; Model, get_inputs and get_init_inputs come from --problem, or from ANSWER where it has them.
 
     \b
-    Four steps, and each only when none before it refused:
+    Four steps; nothing is compiled or run that the first two refuse:
       form      order of the brief; nothing that leaves the rules: imports, attributes, streams, fallbacks, caches
       lint      the rules of `ncukit inspect`; a comment in the answer cannot switch one off
       compile   every launch on the problem's inputs, without a GPU

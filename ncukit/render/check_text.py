@@ -54,7 +54,7 @@ def where(checked: Checked) -> str:
     used = [
         f"{name} {bounded(checked.versions[key], 40)}" for key, name in _VERSIONS.items() if key in checked.versions
     ]
-    place = f"ran on {bounded(checked.where)}" if checked.where else "nothing of it was run"
+    place = f"ran on {bounded(checked.where)}" if checked.where else "no kernel of it was run"
     return " · ".join([place, *used]) if checked.where else place
 
 

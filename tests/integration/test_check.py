@@ -57,7 +57,7 @@ def test_the_seed_answer_is_refused_from_standard_input(checked) -> None:
     done = checked("-", "--problem", "answers/problems/rms_norm.py", stdin=answer)
     assert done.returncode == 1
     assert "TRI101  -:22" in done.stdout
-    assert "nothing of it was run" in done.stdout
+    assert "no kernel of it was run" in done.stdout
     assert done.stderr.splitlines()[-1] == "next: ncukit explain TRI101"
 
 
@@ -88,7 +88,7 @@ def test_running_is_a_choice(checked) -> None:
                    "--arch", "sm_90", "--format", "json")  # fmt: skip
     document = json.loads(done.stdout)
     assert (done.returncode, document["verdict"], document["where"]) == (0, "unproven", None)
-    assert "nothing was run" in document["unproven"][0]
+    assert "no kernel was run" in document["unproven"][0]
 
 
 def test_the_limits_hold(checked) -> None:

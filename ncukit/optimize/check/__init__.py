@@ -13,7 +13,7 @@ from ncukit.optimize.check import static
 from ncukit.optimize.check.form import examine
 from ncukit.optimize.check.prove import Proved, prove
 from ncukit.optimize.check.reading import read
-from ncukit.optimize.check.request import MEMORY_GB, TIMEOUT_S, Request
+from ncukit.optimize.check.request import LEAST_S, MEMORY_GB, TIMEOUT_S, Request
 from ncukit.optimize.verdict import Checked, Reason
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def check(request: Request, on_step: Callable[[str], None] | None = None) -> Che
     compiled = static.compiled(answer, request)
     proved = Proved()
     if not compiled.reasons:
-        left = replace(request, timeout_s=max(1.0, deadline - time.monotonic()))
+        left = replace(request, timeout_s=max(LEAST_S, deadline - time.monotonic()))
         proved = prove(left, answer.code, on_case=lambda name: tell(f"trying {name}"))
     reasons = (*compiled.reasons, *proved.reasons)
     # what ran on a GPU did compile there; what else was asked for stays open

@@ -7,6 +7,7 @@ gave it to something itself, and none that is not known to be harmless.
 from __future__ import annotations
 
 import ast
+import re
 from typing import TYPE_CHECKING
 
 from ncukit.optimize.check import roads
@@ -58,6 +59,10 @@ def check(answer: Answer) -> Iterator[Reason]:
                 yield reason("forbidden-name", node, f"{short(node.id)} leads into Python itself", "leave it out")
 
 
+_TORCHS = re.compile(r"^_.*(hook|state_dict|parameters|buffers|modules)")
+"""Names that torch's own objects keep to themselves: an answer's class that has one too does not open theirs."""
+
+
 def problem(answer: Answer, node: ast.AST, name: str) -> Iterator[Reason]:
     """Why an attribute may not be used, if it may not."""
     if name in roads.listed("never"):
@@ -66,7 +71,10 @@ def problem(answer: Answer, node: ast.AST, name: str) -> Iterator[Reason]:
     elif _special(name):
         if name not in _SPECIAL:
             yield reason("forbidden-attribute", node, f"`.{short(name)}` leads into Python itself", "leave it out")
-    elif name not in roads.listed("attributes") and name not in own(answer):
+    elif name in ("format", "format_map"):
+        text = f"`.{name}` reads any attribute that its text names"
+        yield reason("forbidden-attribute", node, text, "write an f-string")
+    elif name not in roads.listed("attributes") and (name not in own(answer) or _TORCHS.search(name)):
         instead = "use methods of tensors, and attributes that the answer's classes set themselves"
         yield reason("forbidden-attribute", node, f"`.{short(name)}` is no attribute that an answer may use", instead)
 

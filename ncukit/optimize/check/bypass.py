@@ -29,7 +29,7 @@ def check(answer: Answer) -> Iterator[Reason]:
 def _fallbacks(answer: Answer) -> Iterator[Reason]:
     """``try`` around a launch whose handler goes on: a kernel that fails must be seen to fail."""
     for node in ast.walk(answer.tree):
-        if not isinstance(node, ast.Try) or all(_raises(handler) for handler in node.handlers):
+        if not isinstance(node, ast.Try) or (all(map(_raises, node.handlers)) and not _leaves(node.finalbody)):
             continue
         # a generator's try goes round whatever its user does, as in a context manager
         inside = answer.launches(node.body) or any(isinstance(n, ast.Yield) for s in node.body for n in ast.walk(s))
@@ -39,7 +39,13 @@ def _fallbacks(answer: Answer) -> Iterator[Reason]:
 
 
 def _raises(handler: ast.ExceptHandler) -> bool:
-    return bool(handler.body) and isinstance(handler.body[-1], ast.Raise)
+    """Whether a handler ends in ``raise``, whatever way is taken through it."""
+    return bool(handler.body) and isinstance(handler.body[-1], ast.Raise) and not _leaves(handler.body)
+
+
+def _leaves(body: list[ast.stmt]) -> bool:
+    """Whether statements may be left with the error forgotten: in ``finally`` too, each of these drops it."""
+    return any(isinstance(n, ast.Return | ast.Break | ast.Continue) for s in body for n in ast.walk(s))
 
 
 def _references(answer: Answer) -> Iterator[Reason]:

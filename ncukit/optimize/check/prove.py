@@ -63,7 +63,7 @@ def prove(
         NcukitError: the process cannot be started, or the problem itself does not run.
     """
     if request.run == "no":
-        return Proved(unproven=("nothing was run: values, inputs, threads, streams and time were not looked at",))
+        return Proved(unproven=("no kernel was run: values, inputs, threads, streams and time were not looked at",))
     if session is not None:
         return _Run(request, code, session, on_case).proved()
     if request.run == "gpu" or (request.run == "auto" and _sees_gpu()):

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
 Scope = Literal["own", "wide"]
 Run = Literal["auto", "gpu", "interpreter", "no"]
+LEAST_S = 8.0
+"""Seconds below which nothing is said of an answer that came to no end: loading torch takes several."""
 TIMEOUT_S = 300.0
 MEMORY_GB = 16.0
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from ncukit.collect.machine import visible_gpu
 from ncukit.errors import NcukitError
+from ncukit.optimize.check.request import LEAST_S
 from ncukit.optimize.check.words import short
 from ncukit.optimize.verdict import Reason
 from ncukit.source import request as inspecting
@@ -143,6 +144,8 @@ def _broken(error: NcukitError, answer: Answer, seconds: float) -> Compiled:
     code = next((code for words, code in _BROKEN.items() if words in error.message), None)
     if code is None:
         raise error
+    if code == "out-of-time" and seconds < LEAST_S:
+        return Compiled(unproven=(f"not all of it was compiled: {seconds:g} s are too short for loading torch alone",))
     if code == "out-of-time" and any(kernel.autotune for kernel in answer.kernels.values()):
         text = f"not all of it was compiled: its configurations take more than {seconds:g} s here"
         return Compiled(unproven=(text,))

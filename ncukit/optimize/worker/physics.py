@@ -19,7 +19,7 @@ from ncukit.optimize.worker.load import build, call, outputs
 from ncukit.optimize.worker.reference import Reference
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from ncukit.optimize.worker.attempt import Place
 
@@ -80,7 +80,7 @@ def hidden(run: Callable[[], Any], kernels: set[str], *, allow_torch: bool) -> t
     if not seen:
         return _outlasting(run), "the profiler saw no kernel: streams and library kernels were not looked at"
     (_, stream), *launched = seen
-    foreign = [name for name, _ in launched if _LIBRARY.search(name) and not any(name.startswith(k) for k in kernels)]
+    foreign = [name for name, _ in launched if _LIBRARY.search(name) and not _named(name, kernels)]
     found = []
     if foreign and not allow_torch:
         told = f"on the GPU a library's kernel runs inside forward: {foreign[0][:120]}"
@@ -89,10 +89,15 @@ def hidden(run: Callable[[], Any], kernels: set[str], *, allow_torch: bool) -> t
     if elsewhere:
         told = f"{elsewhere[0][:120]} runs on another stream than the call's"
         found.append(words.reason("hidden-stream", told, "launch on the current stream"))
-    if kernels and not any(name.startswith(k) for name, _ in launched for k in kernels):
+    if kernels and not any(_named(name, kernels) for name, _ in launched):
         told = "on the GPU none of the answer's Triton kernels ran"
         found.append(words.reason("no-triton-kernel", told, "compute with a @triton.jit kernel of your own"))
     return found or _outlasting(run), ""
+
+
+def _named(name: str, kernels: Iterable[str]) -> bool:
+    """Whether a kernel on the GPU is one of these: by its name, to which some versions of Triton add figures."""
+    return any(re.fullmatch(rf"{re.escape(kernel)}(_[0-9cde]+)?", name) for kernel in kernels)
 
 
 def _profiled(run: Callable[[], Any]) -> list[tuple[str, int]]:

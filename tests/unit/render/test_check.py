@@ -79,7 +79,7 @@ def test_the_page_of_an_accepted_file_is_short() -> None:
 
 
 def test_the_page_says_when_nothing_was_run() -> None:
-    assert check_text.render(Checked(path="a", verdict="refused"), "p").splitlines()[1] == "nothing of it was run"
+    assert check_text.render(Checked(path="a", verdict="refused"), "p").splitlines()[1] == "no kernel of it was run"
 
 
 def test_long_pages_are_cut_with_words() -> None:

@@ -154,6 +154,15 @@ def test_without_a_prediction_it_says_why() -> None:
     assert "  predicted: nothing (there is no run of it)\n" in tune.render(tuned(), advice, color=False)
 
 
+def test_a_later_group_is_shown_beside_what_was_found_before_it() -> None:
+    later = replace(MEASURED, group=1, setting=(8,), before=((0, (4096, 8)),), ratio=1.5, why="the model")
+    page = tune.render(tuned(trials=(*TRIALS, later)), ADVICE, color=False)
+
+    assert "  TURNS=4  1.40x  as it stands  with what was found above\n" in page
+    assert "  TURNS=8  1.50x  32 registers  the model\n" in page
+    assert "num_warps=4  1.00x  as it stands\n" in page
+
+
 def test_bad_trials_beyond_the_best_are_listed_too() -> None:
     fast = tuple(replace(MEASURED, setting=(256, 2**n), ratio=1 + n / 10) for n in range(5))
     page = tune.render(tuned(trials=(*fast, *TRIALS[2:])), ADVICE, color=False)

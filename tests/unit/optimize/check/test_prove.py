@@ -220,7 +220,7 @@ def test_nothing_is_run_when_that_is_asked_for(tmp_path) -> None:
     request = Request(path="a", problem=read_problem(str(tmp_path / "p.py")), run="no")
     proved = prove(request, "raise SystemExit")
     assert (proved.reasons, proved.cases) == ((), ())
-    assert "nothing was run" in proved.unproven[0]
+    assert "no kernel was run" in proved.unproven[0]
 
 
 # a process that dies --------------------------------------------------------------------------------------------

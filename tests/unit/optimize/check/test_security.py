@@ -6,6 +6,16 @@ import pytest
 from answers import FORWARD, KERNEL, answer, judged
 
 HIDDEN = {
+    "names for wraps": answer(imports="import functools", top='f = functools.wraps(double, assigned=("gi_frame",))'),
+    "a module by getattr": answer(forward=f'c = getattr(torch, "cuda")\nc.torch\n{FORWARD}'),
+    "fields of a format": answer(init='"{0.gi_frame.f_back}".format(self)'),
+    "torch's own names": answer(
+        top="class Names:\n    _load_state_dict_post_hooks = 1", init="self._load_state_dict_post_hooks[1] = 2"
+    ),
+    "return in finally": answer(forward="try:\n    y = double(x)\nfinally:\n    return x"),
+    "a handler that may return": answer(
+        forward="try:\n    y = double(x)\nexcept Exception:\n    if x.numel():\n        return x\n    raise\nreturn y"
+    ),
     "star import": answer(imports="from torch import *"),
     "alias of the package": answer(imports="import torch as t", top="t.Tensor.allclose = None"),
     "submodule": answer(imports="from torch import cuda", init="cuda.Stream()"),

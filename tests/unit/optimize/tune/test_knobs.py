@@ -286,6 +286,13 @@ def test_numbers_of_the_problem_are_never_turned():
     assert shown(code) == {"BLOCK": 1024, "num_warps": 4, "WARPS": 4}
 
 
+def test_numbers_that_a_statement_of_the_file_makes_a_size_of_are_the_problems():
+    top = "ROWS = 16\nTURNS = 4\nif ROWS > 8:\n    size = 256 * ROWS\n"
+    rest = "def other():\n    return ROWS + TURNS\n\n\nif __name__ == '__main__':\n    size = TURNS\n\n\n"
+
+    assert shown(file(LAUNCH, top=top, rest=rest)) == {"BLOCK": 1024, "num_warps": 4, "TURNS": 4}
+
+
 def test_only_constants_that_the_host_code_reads_are_turned():
     top = "READ = 8\nUNREAD = 8\nlower = 8\nFLOAT = 0.5\nNEGATIVE = -1\nZERO = 0\nFLAG = True\nODD = 7\nONE = 1"
     rest = "def other():\n    return READ, lower, FLOAT, NEGATIVE, ZERO, FLAG, ODD, ONE\n\n\n"

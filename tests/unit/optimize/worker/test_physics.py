@@ -99,13 +99,14 @@ def test_without_known_peaks_nothing_is_refused_and_that_is_said(monkeypatch) ->
         ([("marker", 7), ("my_kernel", 13)], ["hidden-stream"]),
         ([("marker", 7), ("my_kernel", 7), ("sm90_xmma_gemm_f32", 7)], ["library-compute"]),
         ([("marker", 7), ("my_kernel_gemm", 7)], []),  # an answer may call its own what it likes
+        ([("marker", 7), ("my_kernel", 7), ("my_kernel_of_cutlass_gemm", 7)], ["library-compute"]),
         ([("marker", 7), ("void at::native::elementwise", 7)], ["no-triton-kernel"]),
     ],
 )
 def test_kernels_and_their_streams(monkeypatch, seen, codes) -> None:
     monkeypatch.setattr(physics, "_profiled", lambda run: seen)
     monkeypatch.setattr(physics, "_outlasting", lambda run: [])
-    found, left_open = physics.hidden(lambda: None, {"my_kernel"}, allow_torch=False)
+    found, left_open = physics.hidden(lambda: None, {"my_kernel", "my_kernel_gemm"}, allow_torch=False)
     assert [r["code"] for r in found] == codes
     assert left_open == ""
 
