@@ -59,7 +59,7 @@ def linted(answer: Answer, request: Request) -> tuple[Reason, ...]:
     Raises:
         NcukitError: a selector names no rule.
     """
-    return _errors(lint(answer.source, select=request.select, ignore=request.ignore), answer)
+    return _errors(lint(answer.source, select=request.select, ignore=request.ignore), answer, request)
 
 
 def compiled(answer: Answer, request: Request) -> Compiled:
@@ -91,7 +91,7 @@ def compiled(answer: Answer, request: Request) -> Compiled:
         except NcukitError as error:
             return _broken(error, answer, asked.timeout_s)
     return Compiled(
-        reasons=(*_launched(found, answer), *_compile_errors(found), *_errors(found.lint, answer)),
+        reasons=(*_launched(found, answer), *_compile_errors(found), *_errors(found.lint, answer, request)),
         unproven=tuple(_open(found)),
         versions=found.versions,
     )
@@ -103,12 +103,13 @@ def _seen() -> tuple[str, ...]:
     return (f"sm_{digits}",) if digits.isdigit() and int(digits) >= 10 * inspecting.OLDEST else ()
 
 
-def _errors(violations: Iterable[Violation], answer: Answer) -> tuple[Reason, ...]:
-    """Errors of the lint. An answer cannot accept its own faults by a comment; an engineer's file can."""
+def _errors(violations: Iterable[Violation], answer: Answer, request: Request) -> tuple[Reason, ...]:
+    """Errors of the lint. An answer cannot accept its own faults by a comment; a file that is its own problem can."""
+    accepts = answer.own and answer.code == request.problem.code
     return tuple(
         Reason(code=v.code, line=v.line, message=v.message, instead=v.instead)
         for v in violations
-        if v.severity == "error" and not (answer.own and v.suppressed is not None)
+        if v.severity == "error" and not (accepts and v.suppressed is not None)
     )
 
 

@@ -132,9 +132,12 @@ def test_two_calls_do_not_share_a_folder(held, settings) -> None:
 
 
 def test_a_call_that_ended_lets_go(tmp_path, settings) -> None:
+    entered = 0
     for _ in range(2):
         with Folder(tmp_path / "run", settings):
-            pass
+            entered += 1
+
+    assert entered == 2
 
 
 def test_files_appear_whole_or_not_at_all(held, monkeypatch) -> None:

@@ -12,6 +12,7 @@ from ncukit.optimize import check as checking
 from ncukit.optimize.check import Request, check, static
 from ncukit.optimize.check.prove import Proved
 from ncukit.optimize.check.static import Compiled
+from ncukit.optimize.problem import read_problem
 from ncukit.optimize.verdict import Case, Reason
 from ncukit.source.inspect import Inspected
 from ncukit.source.inspection import CompileError, Inspection, Launch, Note, Violation
@@ -133,7 +134,9 @@ def test_an_answers_comment_does_not_switch_the_lint_off(steps, tmp_path) -> Non
     own.write_text(
         text + "\nclass Model(nn.Module): pass\ndef get_inputs(): return []\ndef get_init_inputs(): return []\n"
     )
-    assert check(Request(path=str(own), problem=problem("scaled_add"))).verdict == "accepted", "an engineer's may"
+    assert check(Request(path=str(own), problem=read_problem(str(own)))).verdict == "accepted", "an engineer's may"
+    layout_alone = check(Request(path=str(own), problem=problem("scaled_add")))
+    assert [reason.code for reason in layout_alone.reasons] == ["TRI102"], "held to another file, it is an answer"
 
 
 def test_lint_rules_can_be_left_out(steps) -> None:
